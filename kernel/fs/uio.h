@@ -1,0 +1,34 @@
+/* The memory side of a read or write: a vector of user ranges, or one kernel buffer. */
+#ifndef FS_UIO_H
+#define FS_UIO_H
+
+#include "mm/types.h"
+
+struct iovec_user {
+	uaddr_t base;
+	uint64_t len;
+};
+
+struct uio {
+	const struct iovec_user *iov; /* user ranges, or NULL */
+	unsigned niov, cur;	      /* current range */
+	uint64_t done_in_cur;
+	void *kbuf;    /* kernel buffer when iov is NULL */
+	uint64_t left; /* bytes not yet moved */
+};
+
+void uio_init_kernel(struct uio *u, void *buf, size_t n);
+void uio_init_user(struct uio *u, const struct iovec_user *iov, unsigned niov);
+/*
+ * Move n bytes (n <= left) and advance; return how many could not be moved because of a fault (the
+ * cursor stands there). The _nofault forms stop at the first page that is not resident;
+ * uio_fault_in makes the next bytes resident.
+ */
+size_t uio_copy_to(struct uio *u, const void *src, size_t n); /* kernel -> memory */
+size_t uio_copy_from(struct uio *u, void *dst, size_t n);
+size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n);
+size_t uio_zero(struct uio *u, size_t n);
+/* write: memory will be written to. 0 or -EFAULT. */
+int __must_check uio_fault_in(const struct uio *u, size_t n, bool write);
+
+#endif

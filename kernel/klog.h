@@ -1,0 +1,49 @@
+/*
+ * The kernel log: a ring of records with level and time stamp, printed on the consoles that are
+ * registered when the level is below the console's limit ("quiet", "loglevel=N").
+ */
+#ifndef KLOG_H
+#define KLOG_H
+
+#include "lib/base.h"
+
+/* Linux's levels (syslog(2)). */
+enum klog_level {
+	KLOG_EMERG,
+	KLOG_ALERT,
+	KLOG_CRIT,
+	KLOG_ERR,
+	KLOG_WARN,
+	KLOG_NOTICE,
+	KLOG_INFO,
+	KLOG_DEBUG
+};
+
+/* Any context, also interrupts and with locks below rank 99 held. */
+__printf(2, 3) void klog(enum klog_level level, const char *fmt, ...);
+
+#define klog_err(...)	klog(KLOG_ERR, __VA_ARGS__)
+#define klog_warn(...)	klog(KLOG_WARN, __VA_ARGS__)
+#define klog_info(...)	klog(KLOG_INFO, __VA_ARGS__)
+#define klog_debug(...) klog(KLOG_DEBUG, __VA_ARGS__)
+
+/* A place that log text goes to as it comes (serial, screen). write() may be called in any context.
+ */
+struct klog_console {
+	struct klog_console *next;
+	void (*write)(struct klog_console *con, const char *s, size_t n);
+};
+void klog_register_console(struct klog_console *con);
+void klog_set_console_level(int level);
+int klog_console_level(void);
+
+/*
+ * Copy formatted records ("<6>[    0.001234] text\n") that follow sequence *seq into buf and
+ * advance *seq; returns the bytes copied. For syslog(2), /dev/kmsg and dmesg. klog_clear_mark:
+ * SYSLOG_ACTION_CLEAR.
+ */
+size_t klog_read(uint64_t *seq, char *buf, size_t size);
+uint64_t klog_first_seq(void);
+uint64_t klog_next_seq(void);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Red-black tree with embedded nodes and an optional augmented value per subtree. Pure, no locks.
+ * The caller descends by itself (it knows the key) and links with rb_insert; the tree rebalances
+ * and calls `augment` bottom-up for every node whose subtree changed. Source: Cormen et al.,
+ * "Introduction to Algorithms", red-black trees and augmentation.
+ */
+#ifndef LIB_RBTREE_H
+#define LIB_RBTREE_H
+
+#include "lib/base.h"
+
+struct rb_node {
+	struct rb_node *parent, *left, *right;
+	bool red;
+};
+
+/* Recompute the value that n keeps about its subtree from n itself and its two children. */
+typedef void (*rb_augment_fn)(struct rb_node *n);
+
+struct rb_tree {
+	struct rb_node *root;
+	rb_augment_fn augment; /* may be NULL */
+};
+
+/* Link n at *link below parent (NULL: n becomes the root), then rebalance. */
+void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
+void rb_remove(struct rb_tree *t, struct rb_node *n);
+/* The augmented value of n changed by itself: recompute n and all its ancestors. */
+void rb_update(struct rb_tree *t, struct rb_node *n);
+struct rb_node *rb_first(const struct rb_tree *t);
+struct rb_node *rb_last(const struct rb_tree *t);
+struct rb_node *rb_next(const struct rb_node *n);
+struct rb_node *rb_prev(const struct rb_node *n);
+
+#define rb_entry(ptr, type, member) container_of(ptr, type, member)
+#define rb_for_each(n, t)	    for (n = rb_first(t); n; n = rb_next(n))
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * Free frames by order (0 .. BUDDY_MAX_ORDER), in front of it per-CPU lists of single frames.
+ * Source: Knowlton, "A fast storage allocator", CACM 1965; the per-CPU lists after Bonwick's
+ * magazines.
+ */
+#ifndef MM_BUDDY_H
+#define MM_BUDDY_H
+
+#include "mm/page.h"
+
+struct cpu;
+
+#define BUDDY_MAX_ORDER 10 /* 4 MiB */
+
+#define ALLOC_ZERO	0x1u /* the frames read as zero */
+#define ALLOC_NORECLAIM 0x2u /* fail rather than reclaim: under locks, in interrupts */
+#define ALLOC_DMA32	0x4u /* below 4 GiB */
+#define ALLOC_RESERVE	0x8u /* may dip into the last frames (write-back, OOM victim) */
+
+/*
+ * 2^order frames, with pins 0, shares 0, type PG_KERNEL. NULL: none left.
+ * Without ALLOC_NORECLAIM it may reclaim and sleep: => nothing of rank 33 or above held.
+ */
+struct page *page_alloc(unsigned order, unsigned flags);
+/* n single frames into pages[]; returns how many it got. For stocks and read-ahead. */
+unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags);
+/* Any context. The frames have no shares and no pins. */
+void page_free(struct page *pg, unsigned order);
+
+/* Exact number of free frames, per-CPU lists included. */
+uint64_t buddy_free_frames(void);
+uint64_t buddy_total_frames(void);
+uint64_t buddy_free_blocks(unsigned order);
+/* Give all per-CPU lists back (cpu_call). => nothing held */
+void buddy_drain(void);
+/* Frames kept back from ordinary allocations. */
+uint64_t buddy_reserve_frames(void);
+void buddy_init_cpu(struct cpu *c);
+/* page.c only: hand a range to the buddy at boot. */
+void buddy_add_range(pfn_t first, pfn_t end);
+
+/*
+ * Who frees memory when none is left: registered by reclaim; returns the number of frames it freed.
+ * => nothing of rank 33 or above held
+ */
+typedef uint64_t (*reclaim_fn)(uint64_t want);
+void buddy_set_reclaim(reclaim_fn fn);
+/* Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail; 0 =
+ * off. */
+void alloc_fail_nth(uint64_t n);
+bool alloc_should_fail(void);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * A page's life inside an object: get (filled, pinned), dirty, write back, truncate. States:
+ *
+ *	absent -> BUSY -> VALID <-> VALID|DIRTY -> VALID|WRITING(|DIRTY) -> VALID
+ *	               `> removed again when the fill fails
+ *
+ * Nobody waits for BUSY or WRITING with a lock of rank 35 or above held (37 for device metadata),
+ *nor with any mm lock.
+ */
+#ifndef MM_CACHE_H
+#define MM_CACHE_H
+
+#include "mm/object.h"
+
+#define CACHE_NOFILL 0x1u /* the caller overwrites the whole page: a new page is zeroed, not read \
+			   */
+#define CACHE_READAHEAD 0x2u /* sequential: fill a few more pages with one request */
+
+/*
+ * The page at index idx, VALID and pinned. 0, -ENXIO (past the size), -EIO, -ENOMEM, -EINTR (fatal
+ * signal while waiting). May sleep. => no mm lock held
+ */
+int __must_check cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **out);
+/* Resident and VALID, pinned, or NULL. Does not sleep on I/O. */
+struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx);
+void cache_put(struct page *pg); /* drop the pin */
+/* => pinned. Queues the object for the flusher. */
+void cache_mark_dirty(struct page *pg);
+/* Wait until the page is not BUSY/WRITING. => pinned, no mm lock held. 0 or -EINTR (killable) */
+int __must_check cache_wait(struct page *pg, uint32_t bits);
+
+/*
+ * New size. Shrinking removes pages and translations past the end, zeroes the tail of the last
+ * page, visits the private vmaps and drops their slots past the end, and waits for BUSY and
+ * WRITING. => the inode's lock held, no mm lock
+ */
+void cache_truncate(struct vm_object *vo, uint64_t new_size);
+/*
+ * Write the dirty pages of [first, last] and wait for them. Returns the first error. => no lock of
+ * rank 33 or above
+ */
+int __must_check cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last);
+/* Remove clean, unpinned, unmapped (their translations are dropped) pages; returns frames freed. */
+uint64_t cache_drop_clean(struct vm_object *vo);
+/* All objects: sync(2), drop_caches. */
+int cache_sync_all(void);
+uint64_t cache_drop_all_clean(void);
+/* Forget everything without writing (unlinked inode, unmount after sync). => no mapping is left */
+void cache_discard(struct vm_object *vo);
+/* Starts the flusher thread. */
+void cache_init(void);
+/* Totals for meminfo: pages of file objects, of zero objects, dirty, under write-back. */
+struct cache_stat {
+	uint64_t file_pages, shmem_pages, dirty, writeback, device_pages;
+};
+void cache_stat(struct cache_stat *st);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * vm_object: shared backing of mappings, pages by index. Kinds: zero (shared anonymous, memfd,
+ * tmpfs), file (the page cache of an inode or block device), in-place (a physical range), callback.
+ * Fields carry the lock that guards them: (60) the object's rwlock, (a) atomic, (c) constant after
+ * creation.
+ */
+#ifndef MM_OBJECT_H
+#define MM_OBJECT_H
+
+#include "lib/list.h"
+#include "lib/radix.h"
+#include "mm/page.h"
+#include "sync/rwlock.h"
+
+#define VM_OBJECT_NAME_MAX 64
+
+enum vm_object_kind { VMO_ZERO, VMO_FILE, VMO_PHYS, VMO_CALLBACK };
+enum vm_object_flags {
+	VMO_IN_PLACE = 0x1,    /* the frames were never ours: not allocated, not freed */
+	VMO_DEVICE_META = 0x2, /* metadata cache of a block device: BUSY ranks 37 */
+	VMO_UNLINKED = 0x4,    /* do not write back any more */
+};
+
+struct vm_object;
+
+/* What the owner of a file object provides; registered by filemap and block devices. Called with no
+ * mm lock held; may sleep. */
+struct vm_object_ops {
+	/* Fill the pages first .. first + n - 1 (BUSY, pinned, consecutive) from backing store. 0
+	 * or -errno. */
+	int (*fill)(struct vm_object *vo, struct page **pages, unsigned n);
+	/* Write them out (WRITING, pinned, DIRTY already clear). Bytes past the size are not
+	 * written. 0 or -errno. */
+	int (*write)(struct vm_object *vo, struct page **pages, unsigned n);
+	/* A shared mapping wants to write page idx: reserve its block. 0, -ENOSPC, -EIO. NULL:
+	 * nothing to do. */
+	int (*make_writable)(struct vm_object *vo, pgidx_t idx);
+	/* The last reference went: the object has no pages any more. */
+	void (*release)(struct vm_object *vo);
+};
+
+struct vm_object {
+	uint32_t refs;		  /* (a) */
+	enum vm_object_kind kind; /* (c) */
+	unsigned vo_flags;	  /* (60) enum vm_object_flags */
+	vm_flags_t vo_prot;	  /* (c) ceiling of the rights of every mapping */
+	struct rwlock lock; /* rank 60: read = look up, enter; write = insert, remove, truncate */
+	char vo_name[VM_OBJECT_NAME_MAX]; /* (c) */
+	uint64_t vo_size;		  /* (60) bytes; also read without the lock as a hint */
+	struct radix vo_pages;		  /* (60) struct page * by index */
+	uint64_t npages;		  /* (60) resident */
+	uint64_t ndirty;		  /* (a) dirty pages */
+	struct list vo_mappings;	 /* (60) struct vmap.object_link of all vmaps that map it */
+	uint32_t writable_maps;		 /* (60) shared mappings that may write (seals, ETXTBSY) */
+	struct list dirty_link;		 /* (65) in the list of objects with dirty pages */
+	paddr_t base;			 /* (c) VMO_PHYS: first byte */
+	const struct vm_object_ops *ops; /* (c) VMO_FILE */
+	void *owner; /* (c) VMO_FILE: inode or block device; VMO_CALLBACK: cookie */
+};
+
+/* Lazy zero-filled object of len bytes: no frame until mapped and touched. ERR_PTR(-ENOMEM). One
+ * reference. */
+struct vm_object *vm_object_create(const char *name, uint64_t len, vm_flags_t prot);
+/* Over a physical range that is never allocated or freed here. base page aligned. */
+struct vm_object *vm_object_create_in_place(
+	const char *name, paddr_t base, uint64_t len, vm_flags_t prot);
+struct vm_object *vm_object_create_file(
+	const char *name, uint64_t len, const struct vm_object_ops *ops, void *owner);
+struct vm_object *vm_object_get(struct vm_object *vo);
+void vm_object_put(struct vm_object *vo);
+
+/* Resident page at byte offset off, or NULL. No count changes: stable while the lock is held. =>
+ * lock held (read) */
+struct page *vm_object_get_page(struct vm_object *vo, uint64_t off);
+/*
+ * Allocate and insert 2^order zeroed frames at off (order 0 today; another order is NULL);
+ * idempotent: a page that is there already is returned. NULL: no memory, or outside the object. =>
+ * lock held for writing; never reclaims
+ */
+struct page *vm_object_alloc_page(struct vm_object *vo, uint64_t off, unsigned order);
+/* The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). */
+struct page *vm_object_insert_page_locked(struct vm_object *vo, pgidx_t idx, struct page **stock);
+
+/* Remove translations of pages [first, last] in every vmap of vo_mappings, or (lower) only clear W.
+ * => lock held for writing */
+void vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * Frame descriptors: one struct page of 32 bytes for each frame of physical memory.
+ *
+ *	shares  number of slots (amap leaves, object indices) that hold the frame
+ *	pins    I/O, or a fault or copy in progress, that needs the frame to stay
+ *	A frame goes back to the buddy when both are zero; the one who drops the last count frees
+ *it. owner   the vm_object whose page it is (with index), or NULL: private page of one or more
+ *amaps
+ *
+ * What the words mean by state is in the table of page.c.
+ */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+#include "lib/list.h"
+#include "mm/types.h"
+
+struct vm_object;
+
+struct page {
+	union {
+		struct list link; /* free (buddy), slab, page-table and stock pages */
+		struct {
+			struct vm_object *owner; /* (60 for file pages) */
+			pgidx_t index;
+		};
+	};
+	uint32_t shares; /* atomic */
+	uint32_t pins;	 /* atomic */
+	uint32_t flags;	 /* atomic: PG_* */
+	uint32_t aux;	 /* by type: order of a free block; slab: objects in use; page table: live
+			    range hint; maps */
+};
+_Static_assert(sizeof(struct page) == 32, "struct page");
+
+/* Type (low bits of flags), set at allocation by the one that takes the frame. */
+#define PG_TYPE_MASK 0x0fu
+#define PG_FREE	     0x01u /* in the buddy */
+#define PG_RESERVED  0x02u /* never RAM for us: firmware, holes, kernel image */
+#define PG_KERNEL    0x03u /* kernel data */
+#define PG_SLAB	     0x04u
+#define PG_TABLE     0x05u /* page table */
+#define PG_ANON	     0x06u /* private page (amap) */
+#define PG_OBJECT    0x07u /* page of a vm_object */
+#define PG_PCPU	     0x08u /* in a per-CPU list */
+/* State bits of object pages (atomic). */
+#define PG_BUSY	      0x0010u /* being filled: wait for it */
+#define PG_DIRTY      0x0020u
+#define PG_WRITING    0x0040u /* write-back under way */
+#define PG_VALID      0x0080u /* content is there */
+#define PG_ERROR      0x0100u /* the fill failed */
+#define PG_REFERENCED 0x0200u
+#define PG_LRU	      0x0400u
+#define PG_WAITERS    0x0800u /* somebody sleeps on BUSY or WRITING */
+#define PG_ZEROED     0x1000u /* free and known to be zero */
+#define PG_FOREIGN    0x2000u /* in-place: never freed */
+
+extern struct page *page_array;
+extern pfn_t page_array_count; /* frames 0 .. count - 1 have a descriptor */
+
+static inline pfn_t page_pfn(const struct page *pg)
+{
+	return (pfn_t)(pg - page_array);
+}
+
+static inline struct page *page_from_pfn(pfn_t pfn)
+{
+	return &page_array[pfn];
+}
+
+static inline paddr_t page_phys(const struct page *pg)
+{
+	return page_pfn(pg) << PAGE_SHIFT;
+}
+
+/* Kernel address of the frame. */
+void *page_virt(const struct page *pg);
+struct page *page_from_virt(const void *va);
+/* Does the pfn have a descriptor of RAM (not RESERVED)? */
+bool page_is_ram(pfn_t pfn);
+
+/* Shares and pins. The puts return true when they freed the frame. */
+void page_share(struct page *pg);
+bool page_unshare(struct page *pg);
+void page_pin(struct page *pg);
+bool page_unpin(struct page *pg);
+static inline uint32_t page_shares(const struct page *pg)
+{
+	return LOAD_ACQUIRE(pg->shares);
+}
+static inline uint32_t page_pins(const struct page *pg)
+{
+	return LOAD_ACQUIRE(pg->pins);
+}
+
+static inline uint32_t page_flags(const struct page *pg)
+{
+	return LOAD_ACQUIRE(pg->flags);
+}
+static inline bool page_is(const struct page *pg, uint32_t bits)
+{
+	return page_flags(pg) & bits;
+}
+/* Set or clear bits atomically; return the old flags. */
+uint32_t page_set_flags(struct page *pg, uint32_t bits);
+uint32_t page_clear_flags(struct page *pg, uint32_t bits);
+static inline uint32_t page_type(const struct page *pg)
+{
+	return page_flags(pg) & PG_TYPE_MASK;
+}
+
+/* Boot: take over the memory map; makes page_array and gives all usable frames to the buddy. */
+struct boot_info;
+void page_init(const struct boot_info *bi);
+/* Give the frames of [pa, pa + len) that were reserved at boot to the buddy (init sections, boot
+ * tables). */
+void page_release_reserved(paddr_t pa, uint64_t len);
+/* Boot allocator, before page_init: physically contiguous, page aligned, never freed, zeroed.
+ * Panics when none is left. */
+void *boot_alloc(size_t bytes);
+
+#endif

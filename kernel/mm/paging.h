@@ -1,0 +1,50 @@
+/*
+ * The paging API, after MOS: what the process model, drivers and the mmap layer call instead of the
+ * page table.
+ */
+#ifndef MM_PAGING_H
+#define MM_PAGING_H
+
+#include "mm/vmap.h"
+
+/* Placement. */
+typedef enum {
+	VALLOC_DEFAULT = 0, /* at or above the hint (0: from mmap_top downwards) */
+	VALLOC_EXACT = 1,   /* there or -EEXIST; never overwrites */
+} valloc_flags;
+
+/*
+ * Find and insert an unmapped range of npages. Returns a vmap with vaddr and npages set and nothing
+ * else, or ERR_PTR(-ENOMEM, -EEXIST, -EINVAL). Ranges of 2 MiB and more are placed at 2 MiB
+ * multiples. O(log n).
+ * => mm_lock held for writing
+ */
+struct vmap *mm_get_free_vaddr_locked(
+	struct mm_context *ctx, size_t npages, vaddr_t base, valloc_flags flags);
+/* Map a run of frames in the kernel half; no count changes. 0, -ENOMEM, -EINVAL. */
+int __must_check mm_map_kernel_pages(
+	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, size_t npages, vm_flags_t flags);
+/*
+ * Reserve a range and map the given frames eagerly; the caller's references (shares) are donated.
+ * ERR_PTR on failure.
+ * => no mm lock held
+ */
+struct vmap *mm_map_user_pages(struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, size_t npages,
+	vm_flags_t flags, valloc_flags vaflags, vmap_type_t type, vmap_content_t content);
+/* Swap the page at vaddr for another: reference the new, drop the old after the flush; same frame =
+ * refresh the rights. */
+int __must_check mm_replace_page_locked(
+	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, vm_flags_t flags);
+/* The same range in dst with shared backing and references; dst must be empty there (-EEXIST). =>
+ * both locks (write) */
+struct vmap *mm_clone_vmap_locked(struct vmap *src, struct mm_context *dst_ctx);
+/* Is vaddr inside a vmap; is a translation present. => mm_lock */
+bool mm_get_is_mapped_locked(struct mm_context *ctx, vaddr_t vaddr);
+bool mm_get_is_present_locked(struct mm_context *ctx, vaddr_t vaddr);
+/* Change the rights of present pages (lowering only what flags lacks) and flush. => mm_lock held
+ * for writing */
+void mm_flag_pages_locked(struct mm_context *ctx, vaddr_t vaddr, size_t npages, vm_flags_t flags);
+/* Physical address with page offset: 0 or -EFAULT when nothing is present. Takes mm_lock (read). */
+int __must_check mm_get_phys_addr(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa);
+
+#endif

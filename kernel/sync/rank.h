@@ -1,0 +1,62 @@
+/*
+ * Lock ranks: the one order in which locks are taken (architecture.md, "Lock order"). A thread
+ * takes locks of growing rank only; debug builds check each acquisition and panic with both names.
+ * Two locks of one rank are taken in address order through spin_lock_pair / rw_write_lock_pair.
+ */
+#ifndef SYNC_RANK_H
+#define SYNC_RANK_H
+
+#include "lib/base.h"
+
+enum lock_rank {
+	RANK_NONE = 0, /* never checked: only for the checker's own use */
+	/* sleeping locks: processes and files */
+	RANK_PROCESS_TREE = 10,
+	RANK_TTY = 15,
+	RANK_MOUNT = 20,
+	RANK_INODE_DIR = 21, /* directory inodes, parents first */
+	RANK_FILE_OFFSET = 25,
+	RANK_INODE = 30,     /* write, truncate */
+	RANK_PAGE_BUSY = 33, /* BUSY or WRITING of a file page: a state that ranks like a lock */
+	RANK_FS_META = 35,   /* block map, bitmaps */
+	RANK_DEV_PAGE_BUSY = 37,
+	/* sleeping locks: memory */
+	RANK_CONTEXT = 40,
+	RANK_VMAP = 45,
+	RANK_AMAP = 50,
+	RANK_OBJECT = 60,
+	/* spinning */
+	RANK_AMAP_LEAF = 62,
+	RANK_LRU = 65,
+	RANK_FUTEX = 70,
+	RANK_PAGE_TABLE = 75, /* upper level first: equal ranks allowed downwards */
+	RANK_FILES = 78,      /* descriptor tables, small leaf tables of fs and proc */
+	RANK_SLAB = 80,
+	RANK_BUDDY = 85,
+	/* spinning, with interrupts off */
+	RANK_WAITQUEUE = 90,
+	RANK_DEVICE = 91, /* a device's registers and rings */
+	RANK_RUNQUEUE = 92,
+	RANK_TIMER = 94,
+	RANK_LOG = 99,
+};
+
+#ifdef QUIRE_DEBUG
+struct lock_debug {
+	enum lock_rank rank;
+	const char *name;
+};
+void rank_acquire(const void *lock, const struct lock_debug *dbg);
+void rank_release(const void *lock);
+bool rank_holds(const void *lock);
+/* Panics when the thread holds any lock of that rank or above (before a wait, on the way to user
+ * space). */
+void rank_assert_none_from(enum lock_rank rank);
+#else
+static inline void rank_assert_none_from(enum lock_rank rank)
+{
+	(void)rank;
+}
+#endif
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * Wait queues. The one way to sleep. No wake-up is lost:
+ *
+ *	waiter (CPU 0)                          waker (CPU 1)
+ *	wait_prepare: queue, state = BLOCKED    condition = true
+ *	   (under wq->lock)                     wake: take wq->lock, find the waiter, make it
+ *runnable test the condition true: wait_finish      false: schedule() - returns at once if a waker
+ *came in between
+ *
+ * wait_event() is that loop. A wait in mode INTERRUPTIBLE ends with -ERESTARTSYS when a signal is
+ *pending, in mode KILLABLE with -EINTR when a fatal one is. Deadlines are clock_monotonic_ns()
+ *times; -ETIMEDOUT.
+ */
+#ifndef SYNC_WAITQUEUE_H
+#define SYNC_WAITQUEUE_H
+
+#include "lib/list.h"
+#include "sync/spinlock.h"
+
+struct thread;
+
+struct waitqueue {
+	struct spinlock lock; /* rank 90, interrupts off */
+	struct list waiters;  /* struct wait_entry, in order of arrival */
+};
+
+enum wait_mode { WAIT_UNINTERRUPTIBLE, WAIT_KILLABLE, WAIT_INTERRUPTIBLE };
+
+struct wait_entry {
+	struct list link;
+	struct thread *thread;
+	/* NULL: wake the thread. Else called instead, under the queue's lock (poll). */
+	void (*wake)(struct wait_entry *we, void *key);
+	void *cookie;
+};
+
+#define WAIT_FOREVER UINT64_MAX
+
+void waitqueue_init(struct waitqueue *wq);
+void wait_entry_init(struct wait_entry *we); /* for the current thread */
+/* Queue the entry (if it is not) and mark the thread blocked; then test the condition. */
+void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mode);
+/* Sleep until woken, deadline or signal: 0, -ETIMEDOUT, -ERESTARTSYS, -EINTR. */
+int wait_sleep(enum wait_mode mode, uint64_t deadline_ns);
+void wait_finish(struct waitqueue *wq, struct wait_entry *we);
+/* Queue an entry with its own wake function without blocking (poll); remove with wait_finish. */
+void wait_add(struct waitqueue *wq, struct wait_entry *we);
+
+/* Wake up to n waiters in order of arrival; returns how many. Any context. */
+unsigned wake_n(struct waitqueue *wq, unsigned n, void *key);
+
+static inline unsigned wake_one(struct waitqueue *wq)
+{
+	return wake_n(wq, 1, NULL);
+}
+
+static inline unsigned wake_all(struct waitqueue *wq)
+{
+	return wake_n(wq, UINT_MAX, NULL);
+}
+
+/* Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. */
+#define wait_event_mode(wq, cond, mode, deadline_ns)             \
+	({                                                       \
+		int _we_ret = 0;                                 \
+		struct wait_entry _we;                           \
+		wait_entry_init(&_we);                           \
+		for (;;) {                                       \
+			wait_prepare(wq, &_we, mode);            \
+			if (cond) {                              \
+				_we_ret = 0;                     \
+				break;                           \
+			}                                        \
+			if (_we_ret)                             \
+				break;                           \
+			_we_ret = wait_sleep(mode, deadline_ns); \
+		}                                                \
+		wait_finish(wq, &_we);                           \
+		_we_ret;                                         \
+	})
+#define wait_event(wq, cond) ((void)wait_event_mode(wq, cond, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER))
+#define wait_event_interruptible(wq, cond) \
+	wait_event_mode(wq, cond, WAIT_INTERRUPTIBLE, WAIT_FOREVER)
+#define wait_event_killable(wq, cond) wait_event_mode(wq, cond, WAIT_KILLABLE, WAIT_FOREVER)
+
+#endif
