@@ -19,16 +19,75 @@ endif
 MAKEFLAGS += --no-builtin-rules
 
 include kernel/build.mk
+-include arch/x86/iso.mk
 -include libc/build.mk
 -include userland/build.mk
 -include initrd/build.mk
 -include tests/build.mk
 
-.PHONY: all help clean
-all: kernel
+# What the machine of `make run` looks like; anything can be given on the command line.
+MACHINE ?= q35
+CPU     ?= max
+MEM     ?= 512M
+SMP     ?= 2
+APPEND  ?=
+# Evaluated when it is used: the probe needs the kernel.
+ACCEL    = $(shell tools/qemu-accel $(B)/release/quire)
+QEMU     = qemu-system-x86_64 -M $(MACHINE) -accel $(ACCEL) -cpu $(CPU) -m $(MEM) -smp $(SMP) -nographic -no-reboot
 
-help:
-	@echo 'targets: all kernel iso run test clean'
+.PHONY: all all-variants run run-direct debug check coverage format clean help
+all:
+	$(Q)tools/setup build image iso
+	$(Q)$(MAKE) --no-print-directory kernel image iso
+
+# Both kernels, whichever DEBUG says.
+all-variants:
+	$(Q)$(MAKE) --no-print-directory DEBUG=1 $(B)/debug/quire
+	$(Q)$(MAKE) --no-print-directory DEBUG=0 $(B)/release/quire
+
+.PHONY: image
+image: $(B)/initrd.ext2
+
+run:
+	$(Q)tools/setup build image iso run
+	$(Q)$(MAKE) --no-print-directory kernel iso $(B)/release/quire
+	$(Q)$(QEMU) -cdrom $(B)/quire.iso
+
+run-direct:
+	$(Q)tools/setup build image run
+	$(Q)$(MAKE) --no-print-directory kernel image
+	$(Q)$(QEMU) -kernel $(B)/quire -initrd $(B)/initrd.ext2 -append "console=ttyS0 $(APPEND)"
+
+# The machine waits for a debugger: gdb build/quire -ex 'target remote :1234'
+debug:
+	$(Q)tools/setup build image run
+	$(Q)$(MAKE) --no-print-directory kernel image
+	$(Q)$(QEMU) -s -S -kernel $(B)/quire -initrd $(B)/initrd.ext2 -append "console=ttyS0 $(APPEND)"
+
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+check:
+	$(Q)tools/setup check
+	$(Q)/usr/bin/python3 tools/check-layers
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+	@echo 'format: as .clang-format says'
+
+format:
+	$(Q)clang-format -i $(C_FILES)
 
 clean:
 	rm -rf $(B)
+
+help:
+	@echo 'make               kernel, root image, GRUB ISO (build/quire, build/initrd.ext2, build/quire.iso)'
+	@echo 'make run           boot the ISO through GRUB, console on this terminal; type poweroff to end'
+	@echo 'make run-direct    boot build/quire without GRUB (APPEND="..." adds to the command line)'
+	@echo 'make debug         the same, waiting for gdb on port 1234'
+	@echo 'make test          all tests; ends in "N passed, N failed"'
+	@echo 'make test-LEVEL    one level: check host fuzz kernel user boot (TEST=name: one test)'
+	@echo 'make test-boot-all every machine, CPU model, CPU count and memory size'
+	@echo 'make fuzz          the model fuzzer, until it is stopped'
+	@echo 'make check         formatting, layers'
+	@echo 'make format        clang-format over the tree'
+	@echo 'make clean         remove build/'
+	@echo 'variables          DEBUG=1 V=1 MACHINE=q35|pc CPU=max|qemu64 MEM=512M SMP=2'

@@ -1,0 +1,144 @@
+"""A Quire machine in QEMU, driven over its serial console."""
+import os
+import re
+import subprocess
+import time
+
+import pexpect
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build")
+PROMPT = r"[#$] $"
+# Exit status of QEMU when the kernel leaves through isa-debug-exit (kernel/ktest.h).
+EXIT_PANIC = 35
+
+
+class Machine:
+    """Boots when made; a with-statement ends QEMU whatever happened."""
+
+    def __init__(self, iso=False, variant="release", kernel=None, initrd=None, append="", init_args="", machine="q35",
+                 cpu="max", smp=1, mem="512M", disk=None, extra=(), timeout=60):
+        kernel = kernel or os.path.join(BUILD, variant, "quire")
+        initrd = initrd or os.path.join(BUILD, "initrd.ext2")
+        argv = ["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", mem, "-nographic", "-no-reboot",
+                "-monitor", "none", "-serial", "stdio", "-net", "none",
+                "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        if iso:
+            argv += ["-cdrom", os.path.join(BUILD, "quire.iso")]
+        else:
+            words = f"console=ttyS0 panic=exit {append}"
+            if init_args:
+                words += f" -- {init_args}"
+            argv += ["-kernel", kernel, "-append", words]
+            if initrd != "none":
+                argv += ["-initrd", initrd]
+        if disk:
+            argv += ["-drive", f"file={disk},if=none,id=disk0,format=raw", "-device", "virtio-blk-pci,drive=disk0"]
+        argv += list(extra)
+        self.timeout = timeout
+        self.log = []
+        self.child = pexpect.spawn("qemu-system-x86_64", argv, timeout=timeout, encoding="utf-8",
+                                   codec_errors="replace", dimensions=(50, 200))
+        self.child.logfile_read = self
+        # A terminal that does not echo by itself: what comes back is what the guest sent.
+        self.child.setecho(False)
+        self.child.delaybeforesend = None
+
+    # The log file interface of pexpect.
+    def write(self, text):
+        self.log.append(text)
+
+    def flush(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.child.close(force=True)
+        return False
+
+    def text(self):
+        return "".join(self.log)
+
+    def expect(self, pattern, timeout=None):
+        """Wait for the pattern; a hang shows the end of the console."""
+        try:
+            return self.child.expect(pattern, timeout=timeout or self.timeout)
+        except (pexpect.TIMEOUT, pexpect.EOF) as err:
+            tail = self.text()[-3000:]
+            raise AssertionError(f"waited for {pattern!r}, {type(err).__name__}; the console ends in:\n{tail}") from None
+
+    def login(self, timeout=None):
+        self.expect(PROMPT, timeout)
+
+    def send(self, text):
+        self.child.send(text)
+
+    def type(self, line):
+        self.child.send(line + "\r")
+
+    def run(self, command, timeout=None):
+        """Type a command, return what it printed (without the echo of the command itself)."""
+        self.type(command)
+        self.expect(PROMPT, timeout)
+        text = self.child.before.replace("\r\n", "\n").replace("\r", "")
+        first, _, rest = text.partition("\n")
+        if command.strip()[-20:] in first:
+            text = rest
+        # The prompt's own text before "# " stands on the last line.
+        return text.rpartition("\n")[0] if "\n" in text else ""
+
+    def status(self, command, timeout=None):
+        """The exit status of a command."""
+        out = self.run(f"{command}; echo status=$?", timeout)
+        match = re.search(r"status=(\d+)", out)
+        assert match, f"no status in {out!r}"
+        return int(match.group(1))
+
+    def wait_end(self, timeout=None):
+        """Wait until QEMU has ended by itself; returns its exit status."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout or self.timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f"QEMU did not end; the console ends in:\n{self.text()[-3000:]}") from None
+        self.child.close()
+        return self.child.exitstatus
+
+    def poweroff(self):
+        self.type("poweroff")
+        status = self.wait_end()
+        assert status == 0, f"QEMU ended with status {status} after poweroff"
+
+    def free_frames(self):
+        """Free memory in KiB after a drop of caches."""
+        out = self.run("sync; echo 3 > /proc/sys/vm/drop_caches; grep MemFree /proc/meminfo")
+        return int(re.search(r"MemFree:\s+(\d+) kB", out).group(1))
+
+
+def host_memory_mib():
+    with open("/proc/meminfo", encoding="ascii") as f:
+        for line in f:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) // 1024
+    return 0
+
+
+def make_disk(path, size, block_size=1024, tree=None):
+    """A fresh ext2 image."""
+    with open(path, "wb") as f:
+        f.truncate(size)
+    argv = ["mke2fs", "-q", "-F", "-t", "ext2", "-b", str(block_size)]
+    if tree:
+        argv += ["-d", tree]
+    subprocess.run(argv + [path], check=True)
+
+
+def fsck(path):
+    """Run e2fsck -fn; returns (status, output)."""
+    done = subprocess.run(["e2fsck", "-fn", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def now():
+    return time.monotonic()
