@@ -20,7 +20,7 @@ class Machine:
                  cpu="max", smp=1, mem="512M", disk=None, extra=(), timeout=60):
         kernel = kernel or os.path.join(BUILD, variant, "quire")
         initrd = initrd or os.path.join(BUILD, "initrd.ext2")
-        argv = ["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", mem, "-nographic", "-no-reboot",
+        argv = ["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", mem, "-display", "none", "-no-reboot",
                 "-monitor", "none", "-serial", "stdio", "-net", "none",
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if iso:
