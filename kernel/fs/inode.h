@@ -79,6 +79,7 @@ struct inode {
 	uint32_t rdev;		  /* (c) */
 	uint32_t blksize;
 	uint64_t blocks;		       /* (30) 512-byte units */
+	uint64_t size; /* (30) bytes of what has no object: directories, symbolic links */
 	struct timespec64 atime, mtime, ctime; /* (30) */
 	struct rwlock lock;		       /* rank 30; directories 21 */
 	struct vm_object *object;    /* (c) regular files: pages; its vo_size is the file's size */
@@ -112,6 +113,7 @@ struct superblock {
 	const struct superblock_ops *ops; /* (c) */
 	const char *fs_name;		  /* (c) */
 	uint32_t devno;			  /* (c) st_dev */
+	uint64_t max_size; /* (c) largest file in bytes (-EFBIG beyond); 0: INT64_MAX */
 	bool read_only;
 	bool keep_dentries;	   /* (c) tmpfs, devfs: names live only in memory */
 	bool no_cache;		   /* (c) procfs: do not keep looked-up names */

@@ -32,8 +32,9 @@ struct vm_object_ops {
 	/* Write them out (WRITING, pinned, DIRTY already clear). Bytes past the size are not
 	 * written. 0 or -errno. */
 	int (*write)(struct vm_object *vo, struct page **pages, unsigned n);
-	/* A shared mapping wants to write page idx: reserve its block. 0, -ENOSPC, -EIO. NULL:
-	 * nothing to do. */
+	/* A shared mapping or write(2) is about to make page idx dirty: reserve its blocks. Called
+	 * each time a clean page becomes dirty, before that. 0, -ENOSPC, -EFBIG, -EIO, -ENOMEM.
+	 * NULL: nothing to do. => no lock of rank 33 or above */
 	int (*make_writable)(struct vm_object *vo, pgidx_t idx);
 	/* The last reference went: the object has no pages any more. */
 	void (*release)(struct vm_object *vo);

@@ -29,7 +29,7 @@ struct page {
 	uint32_t pins;	 /* atomic */
 	uint32_t flags;	 /* atomic: PG_* */
 	uint32_t aux;	 /* by type: order of a free block; slab: objects in use; page table: live
-			    range hint; maps */
+			    range hint; page of a block device: bit i = sector i is dirty */
 };
 _Static_assert(sizeof(struct page) == 32, "struct page");
 
