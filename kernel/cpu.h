@@ -5,9 +5,10 @@
 #define CPU_H
 
 #include "lib/base.h"
-#include "sync/spinlock.h"
 
 #define CPU_MAX 64
+
+typedef unsigned long irqflags_t;
 
 typedef uint64_t cpuset_t; /* bit i = CPU i */
 #define cpuset_for_each(i, set)                \
@@ -65,12 +66,59 @@ static inline unsigned cpu_id(void)
 	return this_cpu()->id;
 }
 
+/* Interrupts of this CPU, and the pause of a waiting loop: inline, every path takes them. */
+#ifdef QUIRE_HOST
 irqflags_t irq_save(void); /* interrupts off, returns what they were */
 void irq_restore(irqflags_t flags);
 void irq_enable(void);
 void irq_disable(void);
 bool irq_enabled(void);
 void cpu_relax(void);
+#else
+#define IRQ_FLAG_ENABLED 0x200ul /* RFLAGS.IF (SDM vol. 1, 3.4.3.3) */
+
+static inline void irq_enable(void)
+{
+	__asm__ volatile("sti" : : : "memory");
+}
+
+static inline void irq_disable(void)
+{
+	__asm__ volatile("cli" : : : "memory");
+}
+
+static inline irqflags_t irq_flags(void)
+{
+	irqflags_t flags;
+
+	__asm__ volatile("pushfq; popq %0" : "=r"(flags) : : "memory");
+	return flags;
+}
+
+static inline bool irq_enabled(void)
+{
+	return irq_flags() & IRQ_FLAG_ENABLED;
+}
+
+static inline irqflags_t irq_save(void)
+{
+	irqflags_t flags = irq_flags();
+
+	irq_disable();
+	return flags;
+}
+
+static inline void irq_restore(irqflags_t flags)
+{
+	if (flags & IRQ_FLAG_ENABLED)
+		irq_enable();
+}
+
+static inline void cpu_relax(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+#endif
 /* Interrupts on and halt until one comes, with no window between. Called with interrupts off by the
  * idle thread. */
 void cpu_idle_wait(void);
@@ -84,6 +132,9 @@ void cpu_send_reschedule(unsigned cpu);
  */
 void cpu_call(cpuset_t set, void (*fn)(void *arg), void *arg);
 cpuset_t cpu_online_set(void);
+/* Panic: stop every other CPU by NMI, whatever it does; returns when they stand (or do not answer).
+ * Any context. */
+void cpu_stop_others(void);
 
 /* Interrupt lines and device interrupts (I/O APIC, MSI). The handler runs with interrupts off. */
 typedef void (*irq_handler_fn)(void *cookie);

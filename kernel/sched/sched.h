@@ -12,6 +12,12 @@ void sched_init(void);		       /* boot CPU; makes its boot thread the current on
 void sched_init_cpu(struct cpu *c);    /* each further CPU, before it takes work */
 __noreturn void sched_idle_loop(void); /* what a CPU's boot thread becomes */
 
+/*
+ * The first thing that a new thread runs, called by its entry code (arch) on its own stack with
+ * interrupts off: ends the switch that began in another thread. Enables interrupts.
+ */
+void sched_switch_done(void);
+
 /* Give the CPU away; returns when the thread runs again. => no spinning lock held. */
 void schedule(void);
 void sched_yield_current(void);
