@@ -71,6 +71,8 @@ struct signal_delivery {
 	uaddr_t ss_sp;
 	uint64_t ss_size;
 	int ss_flags; /* what uc_stack says */
+	int trapno;   /* of a fault signal, for the frame's trapno; else 0 */
+	uaddr_t cr2;  /* its address */
 };
 int __must_check signal_frame_push(struct user_regs *regs, const struct signal_delivery *d);
 /* rt_sigreturn(2): restore regs and FPU from the frame; *mask and the uc_stack fields for the
