@@ -7,6 +7,9 @@
 #ifndef LIB_BASE_H
 #define LIB_BASE_H
 
+#ifndef QUIRE_HOST
+#define _LIBC_LIMITS_H_ /* the compiler's own limits.h, without looking for a C library's */
+#endif
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
