@@ -37,7 +37,11 @@ struct file_ops {
 	int (*mmap)(struct file *f,
 		struct mm_map_request *rq); /* fills kind, object, pa; the caller calls mm_map */
 	int (*fsync)(struct file *f, bool datasync);
-	bool no_seek; /* pipes, terminals: -ESPIPE */
+	/* fcntl and the like of one kind only: F_GETPIPE_SZ, F_SETPIPE_SZ. -EBADF/-EINVAL. */
+	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
+	bool no_seek;  /* pipes, terminals: -ESPIPE, no offset lock */
+	bool free_pos; /* procfs: read and write do not take the offset's lock (they take the locks
+			  of processes, which rank lower); concurrent readers share f->pos */
 };
 
 #define FMODE_READ  0x1u
@@ -64,6 +68,20 @@ struct file *file_alloc(struct inode *inode, const struct file_ops *ops, uint32_
 /* Positioned I/O on any file; pos NULL: the file's own, under its lock. */
 ssize_t file_read(struct file *f, struct uio *u, uint64_t *pos);
 ssize_t file_write(struct file *f, struct uio *u, uint64_t *pos);
+/* lseek(2). The new offset, -EINVAL, -ESPIPE, -ENXIO (SEEK_DATA, SEEK_HOLE), -EOVERFLOW. */
+int64_t file_seek(struct file *f, int64_t off, int whence);
+/* Directory entries from the file's offset on, which advances. 0, -ENOTDIR, -ENOENT (removed). */
+int file_readdir(struct file *f, struct dir_sink *sink);
+/* F_SETFL: the bits O_SETFL_MASK of flags. 0, -EINVAL (O_DIRECT). */
+int __must_check file_set_flags(struct file *f, uint32_t flags);
+/* Ready events (POLL*) now; pt may be NULL. */
+unsigned file_poll(struct file *f, struct poll_table *pt);
+/* What /proc/PID/fd and maps show: a path from fs's root, "pipe:[N]", "name (deleted)". Pointer
+ * into buf, or ERR_PTR. */
+char *file_describe(struct fs_state *fs, struct file *f, char *buf, size_t size);
+/* open(2) after the name was found: takes references of p and its inode. The new file, ERR_PTR. */
+struct file *file_open(const struct path *p, uint32_t flags);
+void file_init(void);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, uint64_t pos);
 ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, uint64_t pos);
 

@@ -16,6 +16,8 @@ struct file_ops;
 struct block_device;
 struct path;
 struct fs_statfs;
+struct dentry;
+struct pipe;
 
 struct timespec64 {
 	int64_t sec;
@@ -64,7 +66,11 @@ struct inode_ops {
 	ssize_t (*readlink)(struct inode *inode, char *buf, size_t size);
 	/* procfs: jump straight to a path (/proc/self/exe, fd/N). *out gets references. */
 	int (*follow)(struct inode *inode, struct path *out);
-	/* => inode locked for writing. Size: after cache_truncate when shrinking. */
+	/*
+	 * => inode locked for writing. Size: the VFS calls cache_truncate itself, before this when
+	 * the file shrinks (free the blocks past the end), after it when it grows. Absent:
+	 * inode_setattr_copy.
+	 */
 	int (*setattr)(struct inode *inode, const struct inode_attr *attr);
 	/* Refresh the fields below before stat (procfs); absent: they are true. */
 	int (*getattr)(struct inode *inode);
@@ -78,8 +84,8 @@ struct inode {
 	uint32_t nlink, uid, gid; /* (30) */
 	uint32_t rdev;		  /* (c) */
 	uint32_t blksize;
-	uint64_t blocks;		       /* (30) 512-byte units */
-	uint64_t size; /* (30) bytes of what has no object: directories, symbolic links */
+	uint64_t blocks; /* (30) 512-byte units */
+	uint64_t size;	 /* (30) bytes of what has no object: directories, symbolic links */
 	struct timespec64 atime, mtime, ctime; /* (30) */
 	struct rwlock lock;		       /* rank 30; directories 21 */
 	struct vm_object *object;    /* (c) regular files: pages; its vo_size is the file's size */
@@ -88,14 +94,26 @@ struct inode {
 	uint32_t writers;	     /* (a) open for writing; */
 	int32_t denywrite;	     /* (a) running as a program: ETXTBSY */
 	bool dirty;		     /* (30) on-disk inode is behind */
-	struct list sb_link;	     /* in sb->inodes, under sb->lock */
-	struct list hash_link;
-	void *priv; /* the file system's */
+	bool dead;		 /* (21) a directory that was removed: nothing may be made in it */
+	uint32_t state;		 /* INODE_* of inode.c, under its cache's lock */
+	struct pipe *pipe;	 /* (30) a FIFO that somebody has open */
+	void *flocks;		 /* (a) struct lock_list of locks.c: made at the first lock */
+	struct list sb_link;	 /* in sb->inodes, under sb->lock */
+	struct inode *hash_next; /* under the cache's lock */
+	void *priv;		 /* the file system's */
 };
+
+/* The file's length: of the object when it has one (regular files), else `size`. */
+static inline uint64_t inode_size(const struct inode *inode)
+{
+	return inode->object ? READ_ONCE(inode->object->vo_size) : inode->size;
+}
 
 struct superblock_ops {
 	/* Free what the file system keeps for an inode; nlink 0: free its blocks and the inode
-	 * itself. Last reference went. */
+	 * itself. Last reference went. The VFS has written back and discarded the pages (nlink 0:
+	 * only discarded), called write_inode if it was dirty, and drops inode->object
+	 * afterwards. No lock is held. */
 	void (*evict)(struct inode *inode);
 	/* Write the inode's metadata to the device's cache. */
 	int (*write_inode)(struct inode *inode);
@@ -115,14 +133,25 @@ struct superblock {
 	uint32_t devno;			  /* (c) st_dev */
 	uint64_t max_size; /* (c) largest file in bytes (-EFBIG beyond); 0: INT64_MAX */
 	bool read_only;
-	bool keep_dentries;	   /* (c) tmpfs, devfs: names live only in memory */
-	bool no_cache;		   /* (c) procfs: do not keep looked-up names */
-	struct inode *root;	   /* (c) */
+	/* (c) procfs: do not keep looked-up names; no directory is changed through the VFS, so
+	 * lookup and readdir are called without the directory's lock (they take the locks of
+	 * processes, which rank lower). */
+	bool no_cache;
+	struct inode *root;	   /* (c) one reference, given by fs_type.mount */
 	struct block_device *bdev; /* (c) or NULL */
 	struct spinlock lock;	   /* (78) guards inodes */
 	struct list inodes;
+	struct list link;	    /* mount.c: all super blocks in use */
+	uint32_t active;	    /* mount.c: mounts of it */
+	struct dentry *root_dentry; /* mount.c */
 	void *priv;
 };
+
+/* An empty super block with a device number of its own (replace it by bdev->devno where there is
+ * one). ERR_PTR(-ENOMEM). Freed by the VFS after ops->unmount, or by superblock_free when mount
+ * fails. */
+struct superblock *superblock_alloc(const char *fs_name, const struct superblock_ops *ops);
+void superblock_free(struct superblock *sb);
 
 /* A kind of file system, by name for mount(2). */
 struct fs_type {
@@ -140,15 +169,32 @@ struct fs_type *fs_nth(unsigned n);
 /* New inode of sb, one reference, fields zero, lock ready. ERR_PTR(-ENOMEM). Regular files: the
  * caller sets object. */
 struct inode *inode_alloc(struct superblock *sb, uint64_t ino, uint32_t mode);
-/* The cached inode of (sb, ino) with a reference, or NULL. */
+/* The cached inode of (sb, ino) with a reference, or NULL. Waits while that inode is being evicted.
+ * => nothing of rank 30 or above */
 struct inode *inode_find(struct superblock *sb, uint64_t ino);
 /* Enter into the (sb, ino) cache; when another was faster, that one is returned with a reference
- * and `inode` is freed. */
+ * and `inode` is freed (evict is not called: its priv must be NULL or owned elsewhere). */
 struct inode *inode_hash(struct inode *inode);
 struct inode *inode_get(struct inode *inode);
 void inode_put(struct inode *inode); /* may sleep and do I/O. => no lock of rank 21 or above */
 void inode_touch(struct inode *inode,
 	unsigned which); /* ATTR_ATIME | ATTR_MTIME, ctime with MTIME; marks dirty */
+
+/* Copy mode, owner and times of attr into the inode, set ctime, mark it dirty. => locked (30) */
+void inode_setattr_copy(struct inode *inode, const struct inode_attr *attr);
+/* Write the inode's metadata and pages to the device's cache and wait. 0 or -EIO. */
+int __must_check inode_write_back(struct inode *inode);
+/* ETXTBSY: claim write access, or the right to run it as a program; each is refused while the other
+ * is held. 0 or -ETXTBSY. */
+int __must_check inode_get_write(struct inode *inode);
+void inode_put_write(struct inode *inode);
+int __must_check inode_deny_write(struct inode *inode);
+void inode_allow_write(struct inode *inode);
+struct timespec64 timespec_now(void); /* CLOCK_REALTIME */
+/* Drop what has no reference and write every dirty inode of sb. Unmount: -EBUSY when any is in use
+ * besides the root. */
+int inode_sync_superblock(struct superblock *sb);
+void inode_init(void);
 
 #define S_IFMT	    0170000u
 #define S_IFSOCK    0140000u
