@@ -1,0 +1,5 @@
+/* Not a row: what exec runs. */
+int main(void)
+{
+	return 7;
+}
