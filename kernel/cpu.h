@@ -18,6 +18,7 @@ typedef uint64_t cpuset_t; /* bit i = CPU i */
 struct thread;
 struct run_queue;
 struct pmap;
+struct lock_debug;
 
 /* Per-CPU block, reached through the segment base. The first fields are known to assembly (arch
  * asserts). */
@@ -49,21 +50,36 @@ struct cpu {
 extern struct cpu *cpus[CPU_MAX];
 unsigned cpu_count(void); /* CPUs that are online */
 
+/*
+ * The CPU that this code runs on. The answer is stale after anything that may schedule(); the asm
+ * is volatile so that the compiler does not keep it across such a call. cpu_field reads one field
+ * in one instruction.
+ */
 #ifdef QUIRE_HOST
 struct cpu *this_cpu(void);
+#define cpu_field(field) (this_cpu()->field)
 #else
 static inline struct cpu *this_cpu(void)
 {
 	struct cpu *c;
 
-	__asm__("movq %%gs:0, %0" : "=r"(c));
+	__asm__ volatile("movq %%gs:0, %0" : "=r"(c));
 	return c;
 }
+
+#define cpu_field(field)                                              \
+	({                                                            \
+		__typeof__(((struct cpu *)0)->field) _v;              \
+		__asm__ volatile("mov %%gs:%c1, %0"                   \
+				 : "=r"(_v)                           \
+				 : "i"(offsetof(struct cpu, field))); \
+		_v;                                                   \
+	})
 #endif
 
 static inline unsigned cpu_id(void)
 {
-	return this_cpu()->id;
+	return cpu_field(id);
 }
 
 /* Interrupts of this CPU, and the pause of a waiting loop: inline, every path takes them. */

@@ -7,6 +7,7 @@
 #define SCHED_SCHED_H
 
 #include "sched/thread.h"
+#include "sync/waitqueue.h"
 
 void sched_init(void);		       /* boot CPU; makes its boot thread the current one */
 void sched_init_cpu(struct cpu *c);    /* each further CPU, before it takes work */
@@ -18,21 +19,63 @@ __noreturn void sched_idle_loop(void); /* what a CPU's boot thread becomes */
  */
 void sched_switch_done(void);
 
-/* Give the CPU away; returns when the thread runs again. => no spinning lock held. */
+/*
+ * Wait for whatever the caller set up with sched_set_blocked(); returns when the thread runs again.
+ * Returns at once when it was woken in between, or when nothing is to be done: a running thread
+ * gives the CPU away only if need_resched says so. => no spinning lock held
+ */
 void schedule(void);
 void sched_yield_current(void);
-/* In long loops: schedule() if somebody waits for this CPU. => no spinning lock held */
-void cond_resched(void);
+/* The slow side of cond_resched. */
+void sched_preempt(void);
+
+/* In long loops: give the CPU away if somebody should have it now. => no spinning lock held */
+static inline void cond_resched(void)
+{
+	if (unlikely(cpu_field(need_resched)))
+		sched_preempt();
+}
+
+/*
+ * The building stones of waits (sync). Blocked: the next schedule() leaves the CPU until
+ * sched_wake, or a signal that ends a wait of that mode. The caller sees to it that a waker finds
+ * the thread only after it is marked.
+ */
+static inline void sched_set_blocked(enum wait_mode mode)
+{
+	struct thread *t = thread_current();
+
+	t->wait_mode = mode;
+	WRITE_ONCE(t->state, THREAD_BLOCKED);
+}
+
+static inline void sched_set_running(void)
+{
+	WRITE_ONCE(thread_current()->state, THREAD_RUNNING);
+}
+
+/* Must a wait of that mode end? 0, -EINTR (fatal signal), -ERESTARTSYS (signal). */
+int sched_wait_interrupted(enum wait_mode mode);
+
 /* Make a blocked thread runnable; false if it was not blocked. Any context. */
 bool sched_wake(struct thread *t);
-/* Stop (SIGSTOP) and continue: the current thread stops itself; sched_continue from anywhere. */
+/*
+ * Stop (SIGSTOP) and continue. sched_stop_current returns after a sched_continue or a fatal signal;
+ * a sched_continue that came just before counts, so that none is lost. Hence call it in a loop that
+ * tests whether the thread is still to be stopped.
+ */
 void sched_stop_current(void);
 void sched_continue(struct thread *t);
-int sched_set_affinity(struct thread *t, cpuset_t set);
+/* -EINVAL if no CPU of the set is online. */
+int __must_check sched_set_affinity(struct thread *t, cpuset_t set);
+/* -20 .. 19 (limits are the caller's). */
 void sched_set_nice(struct thread *t, int nice);
 /* Runnable threads over all CPUs, and load averages (fixed point, 16 bits after the point). */
 unsigned sched_nr_running(void);
 void sched_loadavg(uint64_t avg[3]);
 uint64_t sched_context_switches(void);
+
+/* Called by arch from the reschedule interrupt (cpu_send_reschedule). */
+void sched_reschedule_interrupt(void);
 
 #endif

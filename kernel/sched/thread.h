@@ -40,10 +40,14 @@ struct thread {
 	unsigned cpu;		 /* whose run queue it is in, or last ran on */
 	int nice;
 	cpuset_t affinity;
-	bool on_cpu; /* its registers are still on a CPU (atomic) */
-	bool queued;
+	bool queued;	/* in that run queue's tree */
+	bool continued; /* a sched_continue() that nobody has consumed */
 	struct rb_node run_node;
-	uint64_t vruntime, exec_start_ns, run_ns, slice_ns;
+	uint32_t weight;	     /* by nice; 1024: nice 0 */
+	uint64_t vruntime;	     /* weighted run time, compared inside one run queue */
+	uint64_t exec_start_ns;	     /* up to here it is accounted, while it runs */
+	uint64_t run_ns;	     /* time on a CPU so far */
+	uint64_t slice_start_ns;     /* run_ns when it was last given the CPU */
 	uint64_t user_ns, system_ns; /* for times(2): written by the thread's own CPU */
 	uint64_t nvcsw, nivcsw;	     /* voluntary and involuntary switches */
 	uint8_t wait_mode;	     /* enum wait_mode of the wait in progress */
@@ -51,12 +55,14 @@ struct thread {
 	void *stack;	   /* lowest address of the kernel stack */
 	struct pmap *pmap; /* user page table; NULL: kernel thread */
 	char name[THREAD_NAME_MAX];
-	struct list all_link; /* list of all threads (for panic and hang reports) */
-			      /* Debug builds: sleeping locks held. */
+	struct list all_link;	  /* list of all threads (for panic and hang reports) */
+	void (*entry)(void *arg); /* kernel threads: what it runs */
+	void *entry_arg;
+	/* Debug builds: sleeping locks held. */
 #ifdef QUIRE_DEBUG
 	unsigned nheld;
 	const void *held[16];
-	const void *held_dbg[16];
+	const struct lock_debug *held_dbg[16];
 #endif
 	/* Process layer: owned by kernel/proc. */
 	struct process *process;
@@ -66,7 +72,7 @@ struct thread {
 
 static inline struct thread *thread_current(void)
 {
-	return this_cpu()->current;
+	return cpu_field(current);
 }
 
 /* A kernel thread, runnable at once. ERR_PTR(-ENOMEM). */
@@ -75,6 +81,11 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), voi
  * thread_start. */
 struct thread *thread_alloc(const char *name);
 void thread_start(struct thread *t);
+/* Free a thread's stack, machine state and struct: the scheduler calls it for one that has left the
+ * CPU for good. */
+void thread_free(struct thread *t);
+/* Visit all threads, under a spinning lock; `panic`: without. */
+void thread_for_each(void (*fn)(struct thread *t, void *cookie), void *cookie, bool panic);
 /* For a thread that never ran. */
 void thread_free_new(struct thread *t);
 /* End the current thread. Its stack and struct are freed by the scheduler after the switch;

@@ -26,6 +26,7 @@ enum lock_rank {
 	RANK_AMAP = 50,
 	RANK_OBJECT = 60,
 	/* spinning */
+	RANK_SPINNING = 62, /* the first of them */
 	RANK_AMAP_LEAF = 62,
 	RANK_LRU = 65,
 	RANK_FUTEX = 70,
@@ -34,6 +35,7 @@ enum lock_rank {
 	RANK_SLAB = 80,
 	RANK_BUDDY = 85,
 	/* spinning, with interrupts off */
+	RANK_IRQ = 90, /* the first of them */
 	RANK_WAITQUEUE = 90,
 	RANK_DEVICE = 91, /* a device's registers and rings */
 	RANK_RUNQUEUE = 92,
@@ -46,7 +48,10 @@ struct lock_debug {
 	enum lock_rank rank;
 	const char *name;
 };
+/* Check the order, then note the lock as held by this thread (below RANK_SPINNING) or CPU. */
 void rank_acquire(const void *lock, const struct lock_debug *dbg);
+/* The same for a lock that was got without waiting: nothing to check, it cannot deadlock. */
+void rank_acquire_try(const void *lock, const struct lock_debug *dbg);
 void rank_release(const void *lock);
 bool rank_holds(const void *lock);
 /* Panics when the thread holds any lock of that rank or above (before a wait, on the way to user

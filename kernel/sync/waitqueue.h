@@ -1,15 +1,18 @@
 /*
- * Wait queues. The one way to sleep. No wake-up is lost:
+ * Wait queues: the way to sleep until something happens. No wake-up is lost:
  *
- *	waiter (CPU 0)                          waker (CPU 1)
- *	wait_prepare: queue, state = BLOCKED    condition = true
- *	   (under wq->lock)                     wake: take wq->lock, find the waiter, make it
- *runnable test the condition true: wait_finish      false: schedule() - returns at once if a waker
- *came in between
+ *	waiter (CPU 0)                             waker (CPU 1)
+ *	wait_prepare: queue, state = BLOCKED       condition = true
+ *	full barrier                               full barrier
+ *	test the condition                         wake: queue empty? else take its lock,
+ *	   true: wait_finish                             make each waiter runnable, unlink it
+ *	   false: schedule(), which returns at
+ *	          once if the state is no longer BLOCKED
  *
- * wait_event() is that loop. A wait in mode INTERRUPTIBLE ends with -ERESTARTSYS when a signal is
- *pending, in mode KILLABLE with -EINTR when a fatal one is. Deadlines are clock_monotonic_ns()
- *times; -ETIMEDOUT.
+ * Either the waiter sees the condition or the waker sees the waiter. wait_event() is that loop. A
+ * wait in mode INTERRUPTIBLE ends with -ERESTARTSYS when a signal is pending, in mode KILLABLE with
+ * -EINTR when a fatal one is. Deadlines are clock_monotonic_ns() times; -ETIMEDOUT. A wait may end
+ * for no reason, so that every caller tests its condition again.
  */
 #ifndef SYNC_WAITQUEUE_H
 #define SYNC_WAITQUEUE_H
@@ -32,6 +35,7 @@ struct wait_entry {
 	/* NULL: wake the thread. Else called instead, under the queue's lock (poll). */
 	void (*wake)(struct wait_entry *we, void *key);
 	void *cookie;
+	bool queued; /* atomic; cleared by the waker as the last thing it does to the entry */
 };
 
 #define WAIT_FOREVER UINT64_MAX
@@ -40,10 +44,12 @@ void waitqueue_init(struct waitqueue *wq);
 void wait_entry_init(struct wait_entry *we); /* for the current thread */
 /* Queue the entry (if it is not) and mark the thread blocked; then test the condition. */
 void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mode);
-/* Sleep until woken, deadline or signal: 0, -ETIMEDOUT, -ERESTARTSYS, -EINTR. */
+/* => after wait_prepare. Sleep until woken, deadline or signal: 0, -ETIMEDOUT, -ERESTARTSYS,
+ * -EINTR. */
 int wait_sleep(enum wait_mode mode, uint64_t deadline_ns);
 void wait_finish(struct waitqueue *wq, struct wait_entry *we);
-/* Queue an entry with its own wake function without blocking (poll); remove with wait_finish. */
+/* Queue an entry with its own wake function, before all threads, without blocking (poll); remove
+ * with wait_finish. */
 void wait_add(struct waitqueue *wq, struct wait_entry *we);
 
 /* Wake up to n waiters in order of arrival; returns how many. Any context. */
@@ -60,23 +66,25 @@ static inline unsigned wake_all(struct waitqueue *wq)
 }
 
 /* Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. */
-#define wait_event_mode(wq, cond, mode, deadline_ns)             \
-	({                                                       \
-		int _we_ret = 0;                                 \
-		struct wait_entry _we;                           \
-		wait_entry_init(&_we);                           \
-		for (;;) {                                       \
-			wait_prepare(wq, &_we, mode);            \
-			if (cond) {                              \
-				_we_ret = 0;                     \
-				break;                           \
-			}                                        \
-			if (_we_ret)                             \
-				break;                           \
-			_we_ret = wait_sleep(mode, deadline_ns); \
-		}                                                \
-		wait_finish(wq, &_we);                           \
-		_we_ret;                                         \
+#define wait_event_mode(wq, cond, mode, deadline_ns)                     \
+	({                                                               \
+		int _we_ret = 0;                                         \
+		if (!(cond)) {                                           \
+			struct wait_entry _we;                           \
+			wait_entry_init(&_we);                           \
+			for (;;) {                                       \
+				wait_prepare(wq, &_we, mode);            \
+				if (cond) {                              \
+					_we_ret = 0;                     \
+					break;                           \
+				}                                        \
+				if (_we_ret)                             \
+					break;                           \
+				_we_ret = wait_sleep(mode, deadline_ns); \
+			}                                                \
+			wait_finish(wq, &_we);                           \
+		}                                                        \
+		_we_ret;                                                 \
 	})
 #define wait_event(wq, cond) ((void)wait_event_mode(wq, cond, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER))
 #define wait_event_interruptible(wq, cond) \

@@ -1,0 +1,281 @@
+/*
+ * The contended side of the reader-writer lock.
+ *
+ * All who wait are in one queue in order of arrival. RW_WAITERS is set while the queue is not
+ * empty; it sends new readers to the queue and every unlock here. Who unlocks passes the lock on
+ * under the queue's lock:
+ *
+ *	first is a reader    all readers up to the next writer are counted in and leave the queue
+ *	first is a writer    it is woken and takes the lock itself; a running writer may overtake it
+ *	                     once, after which it sets RW_HANDOFF and is made the owner next time
+ *
+ * Unlocking and passing on are two steps, and in between a running writer may have got in: then
+ * there is nothing to pass on, and that writer's unlock does it.
+ */
+#include "sync/rwlock.h"
+#include "lib/assert.h"
+#include "sched/sched.h"
+#include "sync/spin_wait.h"
+
+struct rw_waiter {
+	struct wait_entry we;
+	bool write;
+	bool granted; /* the lock is ours; we are out of the queue (queue's lock) */
+};
+
+void rw_init(struct rwlock *l, enum lock_rank rank, const char *name)
+{
+	l->state = 0;
+	l->writer = NULL;
+	waitqueue_init(&l->waiters);
+#ifdef QUIRE_DEBUG
+	l->dbg.rank = rank;
+	l->dbg.name = name;
+#else
+	(void)rank;
+	(void)name;
+#endif
+}
+
+static bool cas(struct rwlock *l, uint64_t *old, uint64_t new)
+{
+	return __atomic_compare_exchange_n(
+		&l->state, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static struct rw_waiter *first_waiter(const struct rwlock *l)
+{
+	struct list *head = (struct list *)&l->waiters.waiters;
+
+	return list_empty(head) ? NULL : list_first_entry(head, struct rw_waiter, we.link);
+}
+
+/* Take the waiter out of the queue as an owner. Its stack may go as soon as granted is seen, which
+ * is under the queue's lock. */
+static void grant(struct rw_waiter *w)
+{
+	list_remove(&w->we.link);
+	w->granted = true;
+	sched_wake(w->we.thread);
+}
+
+/* The queue lost entries: its flags follow. */
+static void settle_flags(struct rwlock *l)
+{
+	if (list_empty(&l->waiters.waiters))
+		__atomic_fetch_and(&l->state, ~(RW_WAITERS | RW_HANDOFF), __ATOMIC_RELAXED);
+}
+
+/* => queue locked; the lock is not held for writing */
+static void grant_readers(struct rwlock *l)
+{
+	struct rw_waiter *w;
+
+	/* A writer that overtook is seen by the failing exchange, and the rest is its business. */
+	while ((w = first_waiter(l)) && !w->write) {
+		uint64_t s = READ_ONCE(l->state);
+
+		do {
+			if (s & RW_WRITER)
+				return;
+		} while (!cas(l, &s, s + 1));
+		grant(w);
+	}
+	settle_flags(l);
+}
+
+/* => queue locked. Nobody held the lock a moment ago. */
+static void pass_on(struct rwlock *l)
+{
+	struct rw_waiter *w = first_waiter(l);
+	uint64_t s = READ_ONCE(l->state);
+
+	if (!w) {
+		settle_flags(l);
+		return;
+	}
+	if (!w->write) {
+		grant_readers(l);
+		return;
+	}
+	do {
+		if (s & (RW_WRITER | RW_READERS))
+			return;
+		if (!(s & RW_HANDOFF)) {
+			sched_wake(w->we.thread);
+			return;
+		}
+	} while (!cas(l, &s, (s | RW_WRITER) & ~RW_HANDOFF));
+	grant(w);
+	settle_flags(l);
+}
+
+void rw_unlock_contended(struct rwlock *l)
+{
+	irqflags_t flags;
+
+	if (!(READ_ONCE(l->state) & RW_WAITERS))
+		return;
+	flags = spin_lock_irqsave(&l->waiters.lock);
+	pass_on(l);
+	spin_unlock_irqrestore(&l->waiters.lock, flags);
+}
+
+void rw_downgrade(struct rwlock *l)
+{
+	irqflags_t flags;
+
+	assert(rw_write_held(l));
+	WRITE_ONCE(l->writer, NULL);
+	if (!(__atomic_sub_fetch(&l->state, RW_WRITER - 1, __ATOMIC_RELEASE) & RW_WAITERS))
+		return;
+	flags = spin_lock_irqsave(&l->waiters.lock);
+	grant_readers(l);
+	spin_unlock_irqrestore(&l->waiters.lock, flags);
+}
+
+/* Wait a little for a writer that is running. */
+static bool spin_for_read(struct rwlock *l)
+{
+	struct spin_wait sw = SPIN_WAIT_INIT;
+
+	while (!(READ_ONCE(l->state) & RW_WAITERS)) {
+		struct thread *writer = READ_ONCE(l->writer);
+
+		if (rw_read_try_acquire(l))
+			return true;
+		if (writer ? !spin_wait_on_thread(&sw, writer) : !spin_wait_round(&sw))
+			return false;
+	}
+	return false;
+}
+
+static void enqueue(struct rwlock *l, struct rw_waiter *w, bool write)
+{
+	wait_entry_init(&w->we);
+	w->write = write;
+	w->granted = false;
+	list_add_tail(&l->waiters.waiters, &w->we.link);
+}
+
+/* Sleep once. => queue locked, and again on return */
+static void sleep_once(struct rwlock *l, irqflags_t *flags)
+{
+	sched_set_blocked(WAIT_UNINTERRUPTIBLE);
+	spin_unlock_irqrestore(&l->waiters.lock, *flags);
+	schedule();
+	*flags = spin_lock_irqsave(&l->waiters.lock);
+	sched_set_running();
+}
+
+/* => queue locked and empty: take it, or announce that a reader will be queued. */
+static bool read_or_announce(struct rwlock *l)
+{
+	uint64_t s = READ_ONCE(l->state);
+
+	for (;;) {
+		if (s & RW_WRITER) {
+			if (cas(l, &s, s | RW_WAITERS))
+				return false;
+		} else if (cas(l, &s, s + 1)) {
+			return true;
+		}
+	}
+}
+
+void rw_read_lock_contended(struct rwlock *l)
+{
+	struct rw_waiter w;
+	irqflags_t flags;
+
+	assert(!rw_write_held(l));
+	sync_count_wait();
+	if (spin_for_read(l))
+		return;
+
+	flags = spin_lock_irqsave(&l->waiters.lock);
+	if (!list_empty(&l->waiters.waiters) || !read_or_announce(l)) {
+		enqueue(l, &w, false);
+		while (!w.granted)
+			sleep_once(l, &flags);
+	}
+	spin_unlock_irqrestore(&l->waiters.lock, flags);
+}
+
+static bool spin_for_write(struct rwlock *l)
+{
+	struct spin_wait sw = SPIN_WAIT_INIT;
+
+	for (;;) {
+		uint64_t s = READ_ONCE(l->state);
+		struct thread *writer = READ_ONCE(l->writer);
+
+		if (s & RW_HANDOFF)
+			return false;
+		if (!(s & (RW_WRITER | RW_READERS))) {
+			if (cas(l, &s, s | RW_WRITER))
+				return true;
+		} else if (writer ? !spin_wait_on_thread(&sw, writer) : !spin_wait_round(&sw)) {
+			return false;
+		}
+	}
+}
+
+/*
+ * => queue locked, w queued and not granted. Take the lock if it is free and w the first; else
+ * leave word, and after a wake-up for nothing ask to have it handed over. Leaves the queue on
+ * success.
+ */
+static bool write_or_announce(struct rwlock *l, struct rw_waiter *w, bool woken)
+{
+	bool first = first_waiter(l) == w;
+	uint64_t s = READ_ONCE(l->state), new;
+	bool take;
+
+	do {
+		take = first && !(s & (RW_WRITER | RW_READERS));
+		if (take)
+			new = (s | RW_WRITER | RW_WAITERS) & ~RW_HANDOFF;
+		else
+			new = s | RW_WAITERS | (first && woken ? RW_HANDOFF : 0);
+	} while (!cas(l, &s, new));
+	if (take) {
+		list_remove(&w->we.link);
+		settle_flags(l);
+	}
+	return take;
+}
+
+void rw_write_lock_contended(struct rwlock *l)
+{
+	struct rw_waiter w;
+	irqflags_t flags;
+	bool woken = false;
+
+	assert(!rw_write_held(l));
+	sync_count_wait();
+	if (!spin_for_write(l)) {
+		flags = spin_lock_irqsave(&l->waiters.lock);
+		enqueue(l, &w, true);
+		while (!w.granted && !write_or_announce(l, &w, woken)) {
+			sleep_once(l, &flags);
+			woken = true;
+		}
+		spin_unlock_irqrestore(&l->waiters.lock, flags);
+	}
+	WRITE_ONCE(l->writer, thread_current());
+}
+
+void rw_write_lock_pair(struct rwlock *a, struct rwlock *b)
+{
+	rw_write_lock(a < b ? a : b);
+	if (a != b)
+		rw_write_lock(a < b ? b : a);
+}
+
+void rw_write_unlock_pair(struct rwlock *a, struct rwlock *b)
+{
+	rw_write_unlock(a);
+	if (a != b)
+		rw_write_unlock(b);
+}
