@@ -1,0 +1,84 @@
+/*
+ * Threads as memory: the struct, the kernel stack, the list of all threads. The scheduler (below
+ * the memory system) runs threads that are made here and gives dead ones back by thread_free.
+ */
+#include "sched/thread.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "mm/kva.h"
+#include "mm/slab.h"
+#include "sched/sched.h"
+
+static struct spinlock threads_lock = SPINLOCK_INIT(RANK_FILES, "thread list");
+static struct list threads = LIST_INIT(threads); /* (threads_lock) */
+
+struct thread *thread_alloc(const char *name)
+{
+	struct thread *t = kzalloc(sizeof(*t), 0);
+
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	t->stack = kva_stack_alloc();
+	if (!t->stack) {
+		kfree(t);
+		return ERR_PTR(-ENOMEM);
+	}
+	t->state = THREAD_NEW;
+	t->affinity = ~(cpuset_t)0;
+	sched_set_nice(t, 0);
+	str_copy(t->name, name, sizeof(t->name));
+	spin_lock(&threads_lock);
+	list_add_tail(&threads, &t->all_link);
+	spin_unlock(&threads_lock);
+	return t;
+}
+
+void thread_free(struct thread *t)
+{
+	spin_lock(&threads_lock);
+	list_remove(&t->all_link);
+	spin_unlock(&threads_lock);
+	context_free(t);
+	kva_stack_free(t->stack);
+	kfree(t);
+}
+
+void thread_free_new(struct thread *t)
+{
+	assert(t->state == THREAD_NEW);
+	thread_free(t);
+}
+
+void thread_for_each(void (*fn)(struct thread *t, void *cookie), void *cookie, bool panic)
+{
+	struct thread *t;
+
+	if (!panic)
+		spin_lock(&threads_lock);
+	list_for_each_entry (t, &threads, all_link)
+		fn(t, cookie);
+	if (!panic)
+		spin_unlock(&threads_lock);
+}
+
+static void kthread_main(void *arg)
+{
+	struct thread *t = arg;
+
+	t->entry(t->entry_arg);
+	thread_exit();
+}
+
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), void *arg)
+{
+	struct thread *t = thread_alloc(name);
+
+	if (IS_ERR(t))
+		return t;
+	t->flags = THREAD_KERNEL;
+	t->entry = fn;
+	t->entry_arg = arg;
+	context_init_kernel(t, kthread_main, t);
+	thread_start(t);
+	return t;
+}
