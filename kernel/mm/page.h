@@ -24,12 +24,20 @@ struct page {
 			struct vm_object *owner; /* (60 for file pages) */
 			pgidx_t index;
 		};
+		struct {		     /* a page table that is linked into a tree (pmap) */
+			uint32_t table_lock; /* wordlock, rank 75: guards the entries */
+			uint16_t live_lo, live_hi; /* present entries lie in [lo, hi) (75) */
+		};
 	};
-	uint32_t shares; /* atomic */
-	uint32_t pins;	 /* atomic */
-	uint32_t flags;	 /* atomic: PG_* */
-	uint32_t aux;	 /* by type: order of a free block; slab: objects in use; page table: live
-			    range hint; page of a block device: bit i = sector i is dirty */
+	union {
+		struct {
+			uint32_t shares; /* atomic */
+			uint32_t pins;	 /* atomic */
+		};
+		uint64_t counts; /* both at once: whoever makes it zero frees the frame */
+	};
+	uint32_t flags; /* atomic: PG_* */
+	uint32_t aux;	/* by type: see page.c */
 };
 _Static_assert(sizeof(struct page) == 32, "struct page");
 
@@ -54,6 +62,8 @@ _Static_assert(sizeof(struct page) == 32, "struct page");
 #define PG_WAITERS    0x0800u /* somebody sleeps on BUSY or WRITING */
 #define PG_ZEROED     0x1000u /* free and known to be zero */
 #define PG_FOREIGN    0x2000u /* in-place: never freed */
+#define PG_POISONED   0x4000u /* free and filled with the poison pattern (debug builds) */
+#define PG_TAIL	      0x8000u /* slab: not the first frame of its slab; owner is that first page */
 
 extern struct page *page_array;
 extern pfn_t page_array_count; /* frames 0 .. count - 1 have a descriptor */
@@ -109,14 +119,27 @@ static inline uint32_t page_type(const struct page *pg)
 	return page_flags(pg) & PG_TYPE_MASK;
 }
 
+/* A zeroed frame for a page table: type PG_TABLE, lock free, no live entries. NULL: no memory.
+ * Locks as page_alloc. */
+struct page *page_table_alloc(unsigned flags);
+void page_table_free(struct page *pg);
+
 /* Boot: take over the memory map; makes page_array and gives all usable frames to the buddy. */
 struct boot_info;
 void page_init(const struct boot_info *bi);
 /* Give the frames of [pa, pa + len) that were reserved at boot to the buddy (init sections, boot
  * tables). */
 void page_release_reserved(paddr_t pa, uint64_t len);
-/* Boot allocator, before page_init: physically contiguous, page aligned, never freed, zeroed.
- * Panics when none is left. */
+/*
+ * Boot allocator (bootmem.c), before page_init: physically contiguous, page aligned, never freed,
+ * zeroed. Small pieces come from the lowest RAM above 1 MiB, which the boot page tables map; pieces
+ * of 64 KiB and more from the top of the largest range. Panics when none is left.
+ */
 void *boot_alloc(size_t bytes);
+/* page.c only: the usable ranges that boot_alloc left over, in whole frames. */
+struct boot_mem_range {
+	paddr_t base, end;
+};
+unsigned boot_mem_ranges(const struct boot_info *bi, const struct boot_mem_range **ranges);
 
 #endif

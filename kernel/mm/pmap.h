@@ -39,10 +39,14 @@ struct pmap {
 #define PMAP_STOCK_MAX 3
 struct pmap_stock {
 	unsigned n;
+	unsigned want; /* set by pmap_open's -ENOMEM: how many the walk needs */
 	struct page *tables[PMAP_STOCK_MAX];
 };
-int __must_check pmap_stock_fill(
-	struct pmap_stock *st); /* 0 or -ENOMEM; may reclaim. => nothing of rank 33 up held */
+/*
+ * Fill up to `want` tables (0: to the brim): 0 or -ENOMEM; may reclaim. => nothing of rank 33 up
+ * held. Cheapest use: an empty stock {0} for the first try, filled when pmap_open says -ENOMEM.
+ */
+int __must_check pmap_stock_fill(struct pmap_stock *st);
 void pmap_stock_drop(struct pmap_stock *st);
 
 /* 0 or -ENOMEM. The kernel half is in from the start. */
@@ -53,11 +57,11 @@ void pmap_destroy(struct pmap *pm);
  */
 void pmap_load(struct pmap *pm);
 
-struct pmap_entry {
-	bool present;
+struct pmap_entry { /* 16 bytes: returned in registers */
 	pfn_t pfn;
 	vm_flags_t rights; /* effective: READ, WRITE, EXEC, USER, cache bits */
-	bool leaf_write;   /* W of the leaf entry alone */
+	bool present;
+	bool leaf_write; /* W of the leaf entry alone */
 };
 
 #define PMAP_OPEN_ALLOC	  0x1u /* make missing tables, from the stock */
@@ -86,8 +90,9 @@ void pmap_close(struct pmap_cursor *c);
 /* va lies in [c->base, c->base + 2 MiB). */
 struct pmap_entry pmap_get(const struct pmap_cursor *c, vaddr_t va);
 /*
- * Enter a translation, or raise the rights of one with the same pfn. Accessed is preset; dirty is
- * preset when rights has VM_WRITE. Never replaces another pfn, never lowers: asserted.
+ * Enter a translation, or raise the rights of one with the same pfn: W and X of the old entry stay.
+ * Accessed is preset; dirty is preset when rights has VM_WRITE, for which the cursor must have been
+ * opened with PMAP_OPEN_WRITE. Never replaces another pfn: asserted.
  */
 void pmap_set(struct pmap_cursor *c, vaddr_t va, pfn_t pfn, vm_flags_t rights);
 /* Remove the entry by exchange; returns what it was. The caller flushes. */
@@ -123,7 +128,11 @@ void tlb_batch_finish(struct tlb_batch *tb);
  */
 /* Remove all translations of [start, end). Returns how many leaf entries were present. */
 uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb);
-/* Take from the rights of present translations what is not in rights (W, X; no READ: removed). */
+/*
+ * Take from the rights of present translations what is not in rights: W, X; none of the three:
+ * removed. W alone goes at the highest levels, as in pmap_lower; X goes entry by entry, so a caller
+ * that knows that no translation of the range has X passes VM_EXEC too.
+ */
 void pmap_protect(
 	struct pmap *pm, vaddr_t start, vaddr_t end, vm_flags_t rights, struct tlb_batch *tb);
 /* Clear W over [start, end) at the highest levels that lie wholly inside; ends a descent where W is

@@ -1,0 +1,341 @@
+/*
+ * pmap: one address space's page table, as real x86-64 tables. The contract is in mm/pmap.h, the
+ * reasons in the design's fork rules; ranges are in pmap_range.c, the kernel half in pmap_kernel.c.
+ *
+ * Rights: user tables have U in every entry, NX only in leaf entries; W in upper entries is the
+ * switch that lowers everything below at once. Effective W is the AND of the levels. An entry with
+ * W = 0 above says nothing about the W below it; it is made 1 again by
+ *
+ *	push-down	clear W in all entries of the table below, then set W above
+ *	restore		set W above, for a leaf table whose W bits the caller vouches for
+ *
+ * Neither gives a right that was not there, so neither is flushed: a CPU that still has W = 0
+ * cached faults once more and drops it.
+ *
+ * Locks: an entry changes only under the lock of its table (75, in the table's descriptor); upper
+ * tables are locked before lower ones. Upper entries are read without a lock on the way down:
+ *
+ *	an entry, once it points to a table, does so until pmap_free_tables or pmap_remove_all,
+ *which have the context's lock for writing, as no walker has; W of an entry over my page is cleared
+ *only by who keeps faults out of my vmap; it may be set behind my back by a push-down, after which
+ *the W below are clear: reading the old value only asks for less.
+ *
+ * Live ranges: every table but the root's kernel half knows that its present entries lie in
+ * [live_lo, live_hi), so that push-down and teardown do not scan 512 words. Accessed is preset, and
+ * dirty in entries with W; neither is read back, so plain stores lower and only removal exchanges.
+ */
+#include "mm/pmap.h"
+#include "cpu.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "pmap_internal.h"
+
+#define USER_ENTRIES  (PT_ENTRIES / 2) /* of the root */
+#define TABLE_ENTRY   (PTE_P | PTE_W | PTE_U | PTE_A)
+#define CACHE_ENTRIES (PTE_PWT | PTE_PCD | PTE_PAT)
+
+paddr_t pmap_kernel_root;
+uint64_t pmap_nx_bit = PTE_NX;
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+int pmap_stock_fill(struct pmap_stock *st)
+{
+	unsigned want = st->want ? st->want : PMAP_STOCK_MAX;
+
+	while (st->n < want) {
+		struct page *pg = page_table_alloc(0);
+
+		if (!pg)
+			return -ENOMEM;
+		st->tables[st->n++] = pg;
+	}
+	return 0;
+}
+
+void pmap_stock_drop(struct pmap_stock *st)
+{
+	while (st->n)
+		page_table_free(st->tables[--st->n]);
+	st->want = 0;
+}
+
+int pmap_create(struct pmap *pm)
+{
+	struct page *pg = page_table_alloc(0);
+	uint64_t *root;
+
+	if (!pg)
+		return -ENOMEM;
+	root = page_virt(pg);
+	memcpy(root + USER_ENTRIES, (uint64_t *)phys_to_virt(pmap_kernel_root) + USER_ENTRIES,
+		(PT_ENTRIES - USER_ENTRIES) * sizeof(*root));
+	pm->root = page_phys(pg);
+	pm->active = 0;
+	pm->tables = 1;
+	return 0;
+}
+
+/* Free a table and all below it. Leaf tables go unread. */
+static void table_free_tree(struct pmap *pm, uint64_t entry, unsigned level)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+
+	for (unsigned i = pg->live_lo; level > 1 && i < pg->live_hi; i++) {
+		if (e[i] & PTE_P)
+			table_free_tree(pm, e[i], level - 1);
+	}
+	pm->tables--;
+	page_table_free(pg);
+}
+
+void pmap_destroy(struct pmap *pm)
+{
+	assert(READ_ONCE(pm->active) == 0);
+	table_free_tree(pm, pm->root, 4);
+	assert(pm->tables == 0);
+	pm->root = 0;
+}
+
+/*
+ * The mask bit is set before CR3 is loaded, and cleared after another table is: a flusher edits,
+ * fences and reads the mask, so either it sees this CPU or this CPU sees the edit.
+ */
+void pmap_load(struct pmap *pm)
+{
+	struct cpu *c = this_cpu();
+	struct pmap *old = c->loaded;
+	cpuset_t bit = (cpuset_t)1 << c->id;
+
+	if (old == pm)
+		return;
+	if (pm)
+		__atomic_fetch_or(&pm->active, bit, __ATOMIC_SEQ_CST);
+	c->loaded = pm;
+	mmu_load_root(pm ? pm->root : pmap_kernel_root);
+	if (old)
+		__atomic_fetch_and(&old->active, ~bit, __ATOMIC_SEQ_CST);
+}
+
+/* --- entries --------------------------------------------------------------------------------- */
+
+uint64_t pmap_leaf_bits(vm_flags_t rights)
+{
+	uint64_t e = PTE_P | PTE_A;
+
+	if (rights & VM_WRITE)
+		e |= PTE_W | PTE_D;
+	if (rights & VM_USER)
+		e |= PTE_U;
+	if (!(rights & VM_EXEC))
+		e |= pmap_nx_bit;
+	if (unlikely(rights & (VM_CACHE_MASK | VM_GLOBAL))) {
+		if (rights & VM_CACHE_DISABLED)
+			e |= PTE_PCD | PTE_PWT;
+		else if (rights & VM_WRITE_COMBINE)
+			e |= PTE_PAT;
+		else if (rights & VM_WRITE_THROUGH)
+			e |= PTE_PWT;
+		if (rights & VM_GLOBAL)
+			e |= PTE_G;
+	}
+	return e;
+}
+
+vm_flags_t pmap_leaf_flags(uint64_t e)
+{
+	vm_flags_t f = VM_READ;
+
+	if (e & PTE_W)
+		f |= VM_WRITE;
+	if (e & PTE_U)
+		f |= VM_USER;
+	if (!(e & PTE_NX))
+		f |= VM_EXEC;
+	if (unlikely(e & (CACHE_ENTRIES | PTE_G))) {
+		if (e & PTE_PAT)
+			f |= VM_WRITE_COMBINE;
+		else if (e & PTE_PCD)
+			f |= VM_CACHE_DISABLED;
+		else if (e & PTE_PWT)
+			f |= VM_WRITE_THROUGH;
+		if (e & PTE_G)
+			f |= VM_GLOBAL;
+	}
+	return f;
+}
+
+/* above: VM_WRITE when all upper levels have W. */
+static struct pmap_entry entry_decode(uint64_t e, vm_flags_t above)
+{
+	struct pmap_entry r = {.pfn = PFN_NONE};
+
+	if (!(e & PTE_P))
+		return r;
+	r.pfn = (e & PTE_ADDR) >> PAGE_SHIFT;
+	r.present = true;
+	r.leaf_write = e & PTE_W;
+	r.rights = pmap_leaf_flags(e) & (above | ~VM_WRITE);
+	return r;
+}
+
+/* --- the walk of a fault --------------------------------------------------------------------- */
+
+/* How many tables a walk lacks from this level down, for the stock. */
+static int stock_short(struct pmap_stock *st, unsigned level)
+{
+	if (st)
+		st->want = level - 1;
+	return -ENOMEM;
+}
+
+/*
+ * Make the entry at slot i of `table` (of the level) point to a table, from the stock. => table
+ * locked
+ */
+static int entry_link(
+	struct pmap *pm, struct page *table, uint64_t *slot, unsigned level, struct pmap_stock *st)
+{
+	struct page *child;
+
+	if (!st || st->n == 0)
+		return stock_short(st, level);
+	child = st->tables[--st->n];
+	live_add(table, (unsigned)((uintptr_t)slot / sizeof(*slot)) & (PT_ENTRIES - 1));
+	STORE_RELEASE(*slot, page_phys(child) | TABLE_ENTRY);
+	__atomic_fetch_add(&pm->tables, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* Clear W in all entries of the table below, then set W in *slot. => the table of slot locked */
+static void entry_push_down(uint64_t *slot)
+{
+	struct page *child = table_of(*slot);
+	uint64_t *e = entries_of(*slot);
+
+	table_lock(child);
+	for (unsigned i = child->live_lo; i < child->live_hi; i++) {
+		if (e[i] & PTE_W)
+			WRITE_ONCE(e[i], e[i] & ~PTE_W);
+	}
+	STORE_RELEASE(*slot, *slot | PTE_W);
+	table_unlock(child);
+}
+
+/* Do what the flags ask at one upper entry: link a table, let W through. Returns 0 or an error. */
+static int entry_prepare(struct pmap_cursor *c, struct page *table, uint64_t *slot, unsigned level,
+	unsigned flags, struct pmap_stock *st)
+{
+	int err = 0;
+
+	table_lock(table);
+	if (!(*slot & PTE_P)) {
+		if (flags & PMAP_OPEN_ALLOC)
+			err = entry_link(c->pm, table, slot, level, st);
+		else
+			err = -ENOENT;
+	} else if ((flags & PMAP_OPEN_WRITE) && !(*slot & PTE_W)) {
+		if (level == 2 && (flags & PMAP_OPEN_RESTORE)) {
+			STORE_RELEASE(*slot, *slot | PTE_W);
+			c->restored = true;
+		} else {
+			entry_push_down(slot);
+			c->pushed_down |= level == 2;
+		}
+	}
+	table_unlock(table);
+	return err;
+}
+
+int pmap_open(
+	struct pmap_cursor *c, struct pmap *pm, vaddr_t va, unsigned flags, struct pmap_stock *st)
+{
+	uint64_t need = PTE_P | (flags & PMAP_OPEN_WRITE ? PTE_W : 0);
+	uint64_t entry = pm->root, above;
+	uint64_t *slot[5];
+
+	dassert(va < USER_MAX);
+	c->pm = pm;
+	c->base = ALIGN_DOWN(va, PT_SPAN(2));
+	c->pushed_down = false;
+	c->restored = false;
+	for (unsigned level = 4; level > 1; level--) {
+		uint64_t parent = entry;
+
+		slot[level] = &entries_of(parent)[pt_index(va, level)];
+		entry = LOAD_ACQUIRE(*slot[level]);
+		if (unlikely((entry & need) != need)) {
+			int err = entry_prepare(c, table_of(parent), slot[level], level, flags, st);
+
+			if (err)
+				return err;
+			entry = LOAD_ACQUIRE(*slot[level]);
+		}
+	}
+	c->leaf = entries_of(entry);
+	c->table = table_of(entry);
+	table_lock(c->table);
+	above = READ_ONCE(*slot[4]) & READ_ONCE(*slot[3]) & READ_ONCE(*slot[2]);
+	c->above = above & PTE_W ? VM_WRITE : 0;
+	dassert(c->above || !(flags & PMAP_OPEN_WRITE));
+	return 0;
+}
+
+void pmap_close(struct pmap_cursor *c)
+{
+	table_unlock(c->table);
+	c->leaf = NULL;
+}
+
+struct pmap_entry pmap_get(const struct pmap_cursor *c, vaddr_t va)
+{
+	dassert(va - c->base < PT_SPAN(2));
+	return entry_decode(c->leaf[pt_index(va, 1)], c->above);
+}
+
+void pmap_set(struct pmap_cursor *c, vaddr_t va, pfn_t pfn, vm_flags_t rights)
+{
+	unsigned i = pt_index(va, 1);
+	uint64_t old = c->leaf[i];
+	uint64_t e = pmap_leaf_bits(rights | VM_USER) | pfn << PAGE_SHIFT;
+
+	dassert(va - c->base < PT_SPAN(2) && (rights & VM_RIGHTS));
+	/* An upper W = 0 may still be cached as 1 where nothing was live below: never count on it.
+	 */
+	dassert(!(rights & VM_WRITE) || c->above);
+	if (old & PTE_P) {
+		assert((old & PTE_ADDR) == (e & PTE_ADDR));
+		e |= old & (PTE_W | PTE_D);
+		e &= old | ~PTE_NX;
+	} else {
+		live_add(c->table, i);
+	}
+	STORE_RELEASE(c->leaf[i], e);
+}
+
+struct pmap_entry pmap_clear(struct pmap_cursor *c, vaddr_t va)
+{
+	unsigned i = pt_index(va, 1);
+	uint64_t old;
+
+	dassert(va - c->base < PT_SPAN(2));
+	old = __atomic_exchange_n(&c->leaf[i], 0, __ATOMIC_ACQ_REL);
+	if (old & PTE_P)
+		live_cut(c->table, i, i + 1);
+	return entry_decode(old, c->above);
+}
+
+struct pmap_entry pmap_query(const struct pmap *pm, vaddr_t va)
+{
+	uint64_t entry = pm->root, above = PTE_W;
+
+	for (unsigned level = 4; level > 1; level--) {
+		entry = LOAD_ACQUIRE(entries_of(entry)[pt_index(va, level)]);
+		if (!(entry & PTE_P))
+			return entry_decode(0, 0);
+		above &= entry;
+	}
+	entry = LOAD_ACQUIRE(entries_of(entry)[pt_index(va, 1)]);
+	return entry_decode(entry, above ? VM_WRITE : 0);
+}

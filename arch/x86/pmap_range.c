@@ -1,0 +1,292 @@
+/*
+ * pmap over ranges: remove, protect, lower, free tables, visit. Each descends from the root through
+ * the live ranges of the tables; the structure stays as it is meanwhile (context lock, or the
+ * vmaps' locks of the range). Entries change under their table's lock, one table at a time.
+ *
+ * What goes into the batch: exactly the pages whose translation was there, or, for an upper entry
+ * that lost W, the live part below it.
+ */
+#include "lib/assert.h"
+#include "mm/pmap.h"
+#include "pmap_internal.h"
+
+/* One descent. */
+struct range_op {
+	struct pmap *pm;
+	vaddr_t start, end; /* page aligned, end exclusive */
+	struct tlb_batch *tb;
+	uint64_t clear; /* bits to take from leaf entries (W) */
+	uint64_t set;	/* bits to set in them (NX) */
+	bool upper;	/* clear W in upper entries that lie wholly inside */
+	uint64_t count; /* remove: entries that were present */
+	void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e); /* walk */
+	void *cookie;
+};
+
+/* Entries of a table whose first byte is at base that the range and the live entries touch. */
+struct span {
+	unsigned lo, hi;
+};
+
+static struct span span_of(
+	const struct range_op *op, const struct page *pg, vaddr_t base, unsigned level)
+{
+	struct span s = {READ_ONCE(pg->live_lo), READ_ONCE(pg->live_hi)};
+	vaddr_t last = op->end - 1;
+
+	if (last < base)
+		return (struct span){0, 0};
+	if (op->start > base && (op->start - base) >> PT_SHIFT(level) > s.lo)
+		s.lo = (unsigned)MIN((op->start - base) >> PT_SHIFT(level), (uint64_t)PT_ENTRIES);
+	if ((last - base) >> PT_SHIFT(level) < s.hi)
+		s.hi = (unsigned)((last - base) >> PT_SHIFT(level)) + 1;
+	return s;
+}
+
+static bool wholly_inside(const struct range_op *op, vaddr_t va, unsigned level)
+{
+	return va >= op->start && va + PT_SPAN(level) <= op->end;
+}
+
+/* --- remove ---------------------------------------------------------------------------------- */
+
+static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+	struct span s;
+
+	table_lock(pg);
+	s = span_of(op, pg, base, 1);
+	for (unsigned i = s.lo; i < s.hi; i++) {
+		if (!(e[i] & PTE_P))
+			continue;
+		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
+		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
+		op->count++;
+	}
+	if (s.lo < s.hi)
+		live_cut(pg, s.lo, s.hi);
+	table_unlock(pg);
+}
+
+static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
+{
+	uint64_t *e = entries_of(entry);
+	struct span s;
+
+	if (level == 1) {
+		remove_leaf(op, entry, base);
+		return;
+	}
+	s = span_of(op, table_of(entry), base, level);
+	for (unsigned i = s.lo; i < s.hi; i++) {
+		uint64_t below = LOAD_ACQUIRE(e[i]);
+
+		if (below & PTE_P)
+			remove_below(op, below, base + ((vaddr_t)i << PT_SHIFT(level)), level - 1);
+	}
+}
+
+uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
+{
+	struct range_op op = {.pm = pm, .start = start, .end = end, .tb = tb};
+
+	dassert(end <= USER_MAX);
+	if (start < end)
+		remove_below(&op, pm->root, 0, 4);
+	return op.count;
+}
+
+/* --- lower and protect ----------------------------------------------------------------------- */
+
+/* W of the entry over [va, va + span) went: flush what may be cached below it. */
+static void flush_below(struct range_op *op, uint64_t entry, vaddr_t va, unsigned level)
+{
+	const struct page *pg = table_of(entry);
+	unsigned shift = PT_SHIFT(level - 1);
+
+	tlb_batch_add_range(op->tb, va + ((vaddr_t)READ_ONCE(pg->live_lo) << shift),
+		va + ((vaddr_t)READ_ONCE(pg->live_hi) << shift));
+}
+
+static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+	struct span s;
+
+	table_lock(pg);
+	s = span_of(op, pg, base, 1);
+	for (unsigned i = s.lo; i < s.hi; i++) {
+		uint64_t new = (e[i] & ~op->clear) | op->set;
+
+		if (!(e[i] & PTE_P) || e[i] == new)
+			continue;
+		STORE_RELEASE(e[i], new);
+		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
+	}
+	table_unlock(pg);
+}
+
+/* True: the descent ends at this upper entry. */
+static bool lower_upper(
+	struct range_op *op, struct page *pg, uint64_t *slot, vaddr_t va, unsigned level)
+{
+	bool cleared = false;
+
+	if (!(READ_ONCE(*slot) & PTE_W))
+		return true;
+	if (!wholly_inside(op, va, level))
+		return false;
+	table_lock(pg);
+	if (*slot & PTE_W) {
+		STORE_RELEASE(*slot, *slot & ~PTE_W);
+		cleared = true;
+	}
+	table_unlock(pg);
+	if (cleared)
+		flush_below(op, *slot, va, level);
+	return true;
+}
+
+static void lower_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+	struct span s;
+
+	if (level == 1) {
+		lower_leaf(op, entry, base);
+		return;
+	}
+	s = span_of(op, pg, base, level);
+	for (unsigned i = s.lo; i < s.hi; i++) {
+		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
+		uint64_t below = LOAD_ACQUIRE(e[i]);
+
+		if (!(below & PTE_P))
+			continue;
+		if (op->upper && lower_upper(op, pg, &e[i], va, level))
+			continue;
+		lower_below(op, below, va, level - 1);
+	}
+}
+
+void pmap_lower(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
+{
+	struct range_op op = {
+		.pm = pm, .start = start, .end = end, .tb = tb, .clear = PTE_W, .upper = true};
+
+	dassert(end <= USER_MAX);
+	if (start < end)
+		lower_below(&op, pm->root, 0, 4);
+}
+
+void pmap_protect(
+	struct pmap *pm, vaddr_t start, vaddr_t end, vm_flags_t rights, struct tlb_batch *tb)
+{
+	struct range_op op = {.pm = pm, .start = start, .end = end, .tb = tb};
+
+	dassert(end <= USER_MAX);
+	if (!(rights & VM_RIGHTS)) {
+		pmap_remove(pm, start, end, tb);
+		return;
+	}
+	if (!(rights & VM_WRITE))
+		op.clear = PTE_W;
+	if (!(rights & VM_EXEC))
+		op.set = pmap_nx_bit;
+	op.upper = op.clear && !op.set;
+	if (start < end && (op.clear || op.set))
+		lower_below(&op, pm->root, 0, 4);
+}
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+/* Unlink a table and all below it into the batch. Leaf tables go unread. */
+static void unlink_tree(struct range_op *op, uint64_t entry, unsigned level)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+
+	for (unsigned i = pg->live_lo; level > 1 && i < pg->live_hi; i++) {
+		if (e[i] & PTE_P)
+			unlink_tree(op, e[i], level - 1);
+	}
+	__atomic_fetch_sub(&op->pm->tables, 1, __ATOMIC_RELAXED);
+	list_add_tail(&op->tb->tables, &pg->link);
+}
+
+static void free_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+	struct span s = span_of(op, pg, base, level);
+
+	for (unsigned i = s.lo; i < s.hi; i++) {
+		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
+		uint64_t below = e[i];
+
+		if (!(below & PTE_P))
+			continue;
+		if (!wholly_inside(op, va, level)) {
+			if (level > 2)
+				free_below(op, below, va, level - 1);
+			continue;
+		}
+		table_lock(pg);
+		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
+		live_cut(pg, i, i + 1);
+		table_unlock(pg);
+		unlink_tree(op, below, level - 1);
+	}
+}
+
+void pmap_free_tables(struct pmap *pm, vaddr_t floor, vaddr_t ceiling, struct tlb_batch *tb)
+{
+	/* The last page below the hole belongs to nobody: its entries count as inside. */
+	struct range_op op = {.pm = pm,
+		.start = floor,
+		.end = ceiling == USER_MAX ? USER_MAX + PAGE_SIZE : ceiling,
+		.tb = tb};
+
+	if (floor < ceiling)
+		free_below(&op, pm->root, 0, 4);
+}
+
+void pmap_remove_all(struct pmap *pm, struct tlb_batch *tb)
+{
+	struct range_op op = {.pm = pm, .end = USER_MAX + PAGE_SIZE, .tb = tb};
+
+	free_below(&op, pm->root, 0, 4);
+	tb->whole = true;
+}
+
+/* --- visit ----------------------------------------------------------------------------------- */
+
+static void walk_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
+
+	for (unsigned i = READ_ONCE(pg->live_lo); i < READ_ONCE(pg->live_hi); i++) {
+		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
+		uint64_t x = LOAD_ACQUIRE(e[i]);
+
+		if (!(x & PTE_P))
+			continue;
+		if (level > 1)
+			walk_below(op, x, va, level - 1);
+		else
+			op->fn(op->cookie, va, pmap_query(op->pm, va));
+	}
+}
+
+void pmap_walk(const struct pmap *pm, void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e),
+	void *cookie)
+{
+	struct range_op op = {.pm = (struct pmap *)pm, .fn = fn, .cookie = cookie};
+
+	walk_below(&op, pm->root, 0, 4);
+}

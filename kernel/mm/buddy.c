@@ -1,0 +1,434 @@
+/*
+ * buddy: free frames in blocks of 2^order, per-CPU lists of single frames in front.
+ *
+ * Two zones, below and above 4 GiB, each with a list of free blocks per order; a freed block merges
+ * with its buddy (its number with bit `order` flipped) as long as that is free and of its size. A
+ * free block is known by its first frame: type FREE, aux = order; the frames inside it are FREE
+ * with aux = TAIL, so that a second free of any of them is seen. Ordinary requests use the high
+ * zone first, which keeps low memory for devices that need it.
+ *
+ * Single frames go through a small array of the CPU, filled and spilled in batches. It is used with
+ * interrupts off; other CPUs empty it through cpu_call only. The last `reserve` frames are for
+ * ALLOC_RESERVE. A caller that may sleep gets the reserve of others emptied for it: per-CPU lists,
+ * then reclaim, as long as that frees something.
+ *
+ * Debug builds fill freed frames with a pattern and check it when they are handed out.
+ *
+ * Locks: buddy_lock (85, interrupts off): lists, aux and link of free blocks, the number of free
+ * frames.
+ */
+#include "mm/buddy.h"
+#include "cpu.h"
+#include "lib/assert.h"
+#include "sync/spinlock.h"
+#include "lib/string.h"
+#include "mm/physmap.h"
+#include "mm/slab.h"
+#include "mm/stats.h"
+#include "panic.h"
+
+#define NORDERS	  (BUDDY_MAX_ORDER + 1)
+#define TAIL	  0xffffffffu
+#define PCPU_MAX  64
+#define PCPU_MOVE 32 /* frames moved at once between a per-CPU list and the zones */
+#define DMA32_END ((pfn_t)1 << (32 - PAGE_SHIFT))
+
+#define POISON_WORD 0x5ec0fdfe5ec0fdfeull
+
+enum { ZONE_LOW, ZONE_HIGH, NZONES };
+
+/* Per-CPU list: a stack of frames, hottest on top. Interrupts off, own CPU only. */
+struct page_cache {
+	unsigned n;
+	struct page *pages[PCPU_MAX];
+};
+
+static struct spinlock buddy_lock = SPINLOCK_INIT(RANK_BUDDY, "buddy");
+static struct list free_list[NZONES][NORDERS];
+static uint64_t free_blocks[NZONES][NORDERS]; /* (85) */
+static uint64_t zone_frames;		      /* (85) free frames in the lists */
+static uint64_t total_frames,
+	reserve_frames; /* constant after boot, but for boot memory given back */
+static struct page_cache boot_cache;
+static struct page_cache *caches[CPU_MAX];
+static reclaim_fn reclaim;
+static uint64_t fail_countdown;
+
+void alloc_fail_nth(uint64_t n)
+{
+	WRITE_ONCE(fail_countdown, n);
+}
+
+bool alloc_should_fail(void)
+{
+	uint64_t n = READ_ONCE(fail_countdown);
+
+	while (unlikely(n)) {
+		if (__atomic_compare_exchange_n(
+			    &fail_countdown, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return n == 1;
+	}
+	return false;
+}
+
+static unsigned zone_of(pfn_t pfn)
+{
+	return pfn < DMA32_END ? ZONE_LOW : ZONE_HIGH;
+}
+
+#ifdef QUIRE_DEBUG
+static void poison_fill(struct page *pg)
+{
+	uint64_t *w = page_virt(pg);
+
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
+		w[i] = POISON_WORD;
+	pg->flags |= PG_POISONED;
+}
+
+static void poison_check(const struct page *pg)
+{
+	const uint64_t *w = page_virt(pg);
+
+	if (!(pg->flags & PG_POISONED))
+		return;
+	for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
+		if (w[i] != POISON_WORD)
+			panic("frame %#llx was written after it was freed: offset %#x holds %#llx",
+				(unsigned long long)page_pfn(pg), i * 8, (unsigned long long)w[i]);
+	}
+}
+#else
+static void poison_fill(struct page *pg)
+{
+	(void)pg;
+}
+
+static void poison_check(const struct page *pg)
+{
+	(void)pg;
+}
+#endif
+
+static void block_insert(struct page *pg, unsigned order)
+{
+	unsigned zone = zone_of(page_pfn(pg));
+
+	pg->aux = order;
+	list_add(&free_list[zone][order], &pg->link);
+	free_blocks[zone][order]++;
+}
+
+static void block_take(struct page *pg, unsigned order)
+{
+	list_remove(&pg->link);
+	free_blocks[zone_of(page_pfn(pg))][order]--;
+	pg->aux = TAIL;
+}
+
+/* Put a block whose frames are all FREE into the lists, merged as far as it goes. */
+static void block_free_locked(struct page *pg, unsigned order)
+{
+	pfn_t pfn = page_pfn(pg);
+
+	zone_frames += (uint64_t)1 << order;
+	for (; order < BUDDY_MAX_ORDER; order++) {
+		pfn_t other = pfn ^ ((pfn_t)1 << order);
+		struct page *buddy = &page_array[other];
+
+		if (other >= page_array_count || page_type(buddy) != PG_FREE || buddy->aux != order)
+			break;
+		block_take(buddy, order);
+		page_array[pfn].aux = TAIL;
+		pfn &= ~((pfn_t)1 << order);
+	}
+	block_insert(&page_array[pfn], order);
+}
+
+/* Cut a block down to `order`; the upper halves stay free. */
+static struct page *block_split_locked(struct page *pg, unsigned from, unsigned order)
+{
+	while (from > order) {
+		from--;
+		block_insert(pg + ((size_t)1 << from), from);
+	}
+	return pg;
+}
+
+static struct page *zone_alloc_locked(unsigned zone, unsigned order)
+{
+	for (unsigned o = order; o <= BUDDY_MAX_ORDER; o++) {
+		struct page *pg;
+
+		if (list_empty(&free_list[zone][o]))
+			continue;
+		pg = list_first_entry(&free_list[zone][o], struct page, link);
+		block_take(pg, o);
+		zone_frames -= (uint64_t)1 << order;
+		return block_split_locked(pg, o, order);
+	}
+	return NULL;
+}
+
+static struct page *buddy_alloc_locked(unsigned order, unsigned flags)
+{
+	struct page *pg = NULL;
+	uint64_t keep = flags & ALLOC_RESERVE ? 0 : reserve_frames;
+
+	if (zone_frames < keep + ((uint64_t)1 << order))
+		return NULL;
+	if (!(flags & ALLOC_DMA32))
+		pg = zone_alloc_locked(ZONE_HIGH, order);
+	return pg ? pg : zone_alloc_locked(ZONE_LOW, order);
+}
+
+static void cache_refill(struct page_cache *pc, unsigned flags)
+{
+	spin_lock(&buddy_lock);
+	while (pc->n < PCPU_MOVE) {
+		struct page *pg = buddy_alloc_locked(0, flags);
+
+		if (!pg)
+			break;
+		pg->flags = PG_PCPU | (pg->flags & PG_POISONED);
+		pc->pages[pc->n++] = pg;
+	}
+	spin_unlock(&buddy_lock);
+}
+
+/* Move the n coldest frames of a list to the zones. */
+static void cache_spill(struct page_cache *pc, unsigned n)
+{
+	spin_lock(&buddy_lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct page *pg = pc->pages[i];
+
+		pg->flags = PG_FREE | (pg->flags & PG_POISONED);
+		block_free_locked(pg, 0);
+	}
+	spin_unlock(&buddy_lock);
+	pc->n -= n;
+	memmove(&pc->pages[0], &pc->pages[n], pc->n * sizeof(pc->pages[0]));
+}
+
+/* One attempt, from what is free now. */
+static struct page *alloc_now(unsigned order, unsigned flags)
+{
+	irqflags_t irq = irq_save();
+	struct page_cache *pc = this_cpu()->page_cache;
+	struct page *pg;
+
+	if (likely(order == 0 && pc && !(flags & ALLOC_DMA32))) {
+		if (unlikely(pc->n == 0))
+			cache_refill(pc, flags);
+		pg = likely(pc->n) ? pc->pages[--pc->n] : NULL;
+	} else {
+		spin_lock(&buddy_lock);
+		pg = buddy_alloc_locked(order, flags);
+		spin_unlock(&buddy_lock);
+	}
+	irq_restore(irq);
+	return pg;
+}
+
+/* Nothing left: collect what is free but elsewhere, then ask reclaim. False: nothing was found. */
+static bool make_room(unsigned order)
+{
+	uint64_t before = READ_ONCE(zone_frames);
+
+	buddy_drain();
+	if (READ_ONCE(zone_frames) > before)
+		return true;
+	if (slab_reap() > 0)
+		return true;
+	return reclaim && reclaim(MAX((uint64_t)1 << order, (uint64_t)PCPU_MOVE)) > 0;
+}
+
+static struct page *alloc_slow(unsigned order, unsigned flags)
+{
+	/* Large blocks may be out of reach although frames come free: give up after some rounds. */
+	unsigned rounds = order ? 8 : 64;
+
+	rank_assert_none_from(RANK_PAGE_BUSY);
+	while (rounds--) {
+		struct page *pg;
+		bool more = make_room(order);
+
+		pg = alloc_now(order, flags);
+		if (pg || !more)
+			return pg;
+	}
+	return NULL;
+}
+
+struct page *page_alloc(unsigned order, unsigned flags)
+{
+	struct page *pg;
+
+	assert(order <= BUDDY_MAX_ORDER);
+	if (unlikely(alloc_should_fail()))
+		return NULL;
+	pg = alloc_now(order, flags);
+	if (unlikely(!pg)) {
+		if (!(flags & ALLOC_NORECLAIM))
+			pg = alloc_slow(order, flags);
+		if (!pg)
+			return NULL;
+	}
+	for (unsigned i = 0; i < 1u << order; i++) {
+		poison_check(&pg[i]);
+		pg[i].flags = PG_KERNEL;
+		pg[i].aux = 0;
+		dassert(pg[i].counts == 0);
+		if (flags & ALLOC_ZERO)
+			frame_zero(page_virt(&pg[i]));
+	}
+	mm_stat_add(STAT_PAGE_ALLOC, (uint64_t)1 << order);
+	return pg;
+}
+
+unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		pages[i] = page_alloc(0, flags);
+		if (!pages[i])
+			break;
+	}
+	return i;
+}
+
+static void check_freed(struct page *pg, unsigned order)
+{
+	for (unsigned i = 0; i < 1u << order; i++) {
+		uint32_t type = page_type(&pg[i]);
+
+		if (unlikely(type == PG_FREE || type == PG_PCPU))
+			panic("double free of frame %#llx", (unsigned long long)page_pfn(&pg[i]));
+		if (unlikely(type == PG_RESERVED || pg[i].counts))
+			panic("free of frame %#llx that is in use: flags %#x shares %u pins %u",
+				(unsigned long long)page_pfn(&pg[i]), pg[i].flags, pg[i].shares,
+				pg[i].pins);
+	}
+}
+
+void page_free(struct page *pg, unsigned order)
+{
+	irqflags_t irq;
+	struct page_cache *pc;
+
+	assert(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_pfn(pg), (pfn_t)1 << order));
+	check_freed(pg, order);
+	mm_stat_add(STAT_PAGE_FREE, (uint64_t)1 << order);
+	for (unsigned i = 0; i < 1u << order; i++) {
+		pg[i].flags = PG_FREE;
+		pg[i].aux = TAIL;
+		poison_fill(&pg[i]);
+	}
+	irq = irq_save();
+	pc = this_cpu()->page_cache;
+	if (likely(order == 0 && pc)) {
+		if (unlikely(pc->n == PCPU_MAX))
+			cache_spill(pc, PCPU_MOVE);
+		pg->flags = PG_PCPU | (pg->flags & PG_POISONED);
+		pc->pages[pc->n++] = pg;
+	} else {
+		spin_lock(&buddy_lock);
+		block_free_locked(pg, order);
+		spin_unlock(&buddy_lock);
+	}
+	irq_restore(irq);
+}
+
+uint64_t buddy_free_frames(void)
+{
+	uint64_t n = READ_ONCE(zone_frames);
+
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		struct page_cache *pc = LOAD_ACQUIRE(caches[i]);
+
+		if (pc)
+			n += READ_ONCE(pc->n);
+	}
+	return n;
+}
+
+uint64_t buddy_total_frames(void)
+{
+	return READ_ONCE(total_frames);
+}
+
+uint64_t buddy_free_blocks(unsigned order)
+{
+	return READ_ONCE(free_blocks[ZONE_LOW][order]) + READ_ONCE(free_blocks[ZONE_HIGH][order]);
+}
+
+uint64_t buddy_reserve_frames(void)
+{
+	return reserve_frames;
+}
+
+static void drain_cpu(void *arg)
+{
+	struct page_cache *pc = this_cpu()->page_cache;
+
+	(void)arg;
+	if (pc && pc->n)
+		cache_spill(pc, pc->n);
+}
+
+void buddy_drain(void)
+{
+	cpu_call(cpu_online_set(), drain_cpu, NULL);
+}
+
+void buddy_set_reclaim(reclaim_fn fn)
+{
+	reclaim = fn;
+}
+
+void buddy_init_cpu(struct cpu *c)
+{
+	struct page_cache *pc = c->id == 0 ? &boot_cache : kzalloc(sizeof(*pc), 0);
+
+	if (!pc)
+		return; /* the CPU works without a list of its own */
+	STORE_RELEASE(caches[c->id], pc);
+	c->page_cache = pc;
+}
+
+static void lists_init(void)
+{
+	for (unsigned z = 0; z < NZONES; z++) {
+		for (unsigned o = 0; o < NORDERS; o++)
+			list_init(&free_list[z][o]);
+	}
+}
+
+void buddy_add_range(pfn_t first, pfn_t end)
+{
+	irqflags_t irq = irq_save();
+
+	spin_lock(&buddy_lock);
+	if (total_frames == 0)
+		lists_init();
+	total_frames += end - first;
+	reserve_frames = MIN(MAX(total_frames / 256, (uint64_t)16), (uint64_t)1024);
+	for (pfn_t pfn = first; pfn < end; pfn++) {
+		page_array[pfn].flags = PG_FREE;
+		page_array[pfn].aux = TAIL;
+		page_array[pfn].counts = 0;
+	}
+	while (first < end) {
+		unsigned order = 0;
+
+		while (order < BUDDY_MAX_ORDER && !(first >> order & 1) &&
+			first + ((pfn_t)2 << order) <= end)
+			order++;
+		block_free_locked(&page_array[first], order);
+		first += (pfn_t)1 << order;
+	}
+	spin_unlock(&buddy_lock);
+	irq_restore(irq);
+}

@@ -1,0 +1,158 @@
+/*
+ * page: the array of frame descriptors, and the two counts that keep a frame.
+ *
+ *	type		link/owner,index	shares	pins	aux
+ *	FREE		link of its block	0	0	order, or BUDDY_TAIL inside a block
+ *	PCPU		-			0	0	-
+ *	RESERVED	-			-	-	-
+ *	KERNEL		the owner's		0	0	order (kmalloc of whole frames)
+ *	SLAB		link in its cache	first	cache	objects in use
+ *			(TAIL: owner = head)	free
+ *	TABLE		lock, live range; link	0	0	-
+ *			once it is unlinked
+ *	ANON		-			slots	I/O	-
+ *	OBJECT		owner, index		slots	I/O	device: dirty sectors
+ *
+ * shares and pins are one 64-bit atomic, so that of two CPUs that drop the last share and the last
+ * pin exactly one sees zero and frees the frame. No locks here; who holds a count may read the
+ *rest.
+ */
+#include "mm/page.h"
+#include "boot_info.h"
+#include "klog.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "mm/buddy.h"
+#include "mm/physmap.h"
+#include "panic.h"
+
+struct page *page_array;
+pfn_t page_array_count;
+
+#define ONE_SHARE ((uint64_t)1)
+#define ONE_PIN	  ((uint64_t)1 << 32)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shares are the low half of counts");
+_Static_assert(offsetof(struct page, pins) == offsetof(struct page, shares) + 4, "pins follow");
+
+void *page_virt(const struct page *pg)
+{
+	return phys_to_virt(page_phys(pg));
+}
+
+struct page *page_from_virt(const void *va)
+{
+	pfn_t pfn = virt_to_phys(va) >> PAGE_SHIFT;
+
+	dassert(pfn < page_array_count);
+	return &page_array[pfn];
+}
+
+bool page_is_ram(pfn_t pfn)
+{
+	return pfn < page_array_count && page_type(&page_array[pfn]) != PG_RESERVED;
+}
+
+void page_share(struct page *pg)
+{
+	__atomic_fetch_add(&pg->counts, ONE_SHARE, __ATOMIC_RELAXED);
+}
+
+void page_pin(struct page *pg)
+{
+	__atomic_fetch_add(&pg->counts, ONE_PIN, __ATOMIC_RELAXED);
+}
+
+/* The last count went: nobody else can find the frame any more. */
+static void page_release(struct page *pg)
+{
+	if (!page_is(pg, PG_FOREIGN))
+		page_free(pg, 0);
+}
+
+bool page_unshare(struct page *pg)
+{
+	uint64_t old = __atomic_fetch_sub(&pg->counts, ONE_SHARE, __ATOMIC_ACQ_REL);
+
+	assert((uint32_t)old != 0);
+	if (old != ONE_SHARE)
+		return false;
+	page_release(pg);
+	return true;
+}
+
+bool page_unpin(struct page *pg)
+{
+	uint64_t old = __atomic_fetch_sub(&pg->counts, ONE_PIN, __ATOMIC_ACQ_REL);
+
+	assert(old >> 32 != 0);
+	if (old != ONE_PIN)
+		return false;
+	page_release(pg);
+	return true;
+}
+
+uint32_t page_set_flags(struct page *pg, uint32_t bits)
+{
+	return __atomic_fetch_or(&pg->flags, bits, __ATOMIC_ACQ_REL);
+}
+
+uint32_t page_clear_flags(struct page *pg, uint32_t bits)
+{
+	return __atomic_fetch_and(&pg->flags, ~bits, __ATOMIC_ACQ_REL);
+}
+
+struct page *page_table_alloc(unsigned flags)
+{
+	struct page *pg = page_alloc(0, flags | ALLOC_ZERO);
+
+	if (!pg)
+		return NULL;
+	pg->flags = PG_TABLE;
+	pg->table_lock = 0;
+	pg->live_lo = 0;
+	pg->live_hi = 0;
+	return pg;
+}
+
+void page_table_free(struct page *pg)
+{
+	assert(page_type(pg) == PG_TABLE);
+	page_free(pg, 0);
+}
+
+void page_init(const struct boot_info *bi)
+{
+	const struct boot_mem_range *r;
+	unsigned n = boot_mem_ranges(bi, &r);
+	struct page *array;
+	pfn_t count = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		count = MAX(count, r[i].end >> PAGE_SHIFT);
+	/* The module and the image may be given back one day, so they have descriptors too. */
+	count = MAX(count, page_count(bi->kernel_end));
+	if (bi->module_len)
+		count = MAX(count, page_count(bi->module_base + bi->module_len));
+	array = boot_alloc(count * sizeof(struct page));
+	for (pfn_t pfn = 0; pfn < count; pfn++)
+		array[pfn].flags = PG_RESERVED;
+	page_array = array;
+	page_array_count = count;
+	n = boot_mem_ranges(bi, &r);
+	for (unsigned i = 0; i < n; i++)
+		buddy_add_range(r[i].base >> PAGE_SHIFT, r[i].end >> PAGE_SHIFT);
+	klog_info("memory: %llu KiB free of %llu KiB, %llu KiB for frame descriptors",
+		(unsigned long long)buddy_free_frames() << 2, (unsigned long long)count << 2,
+		(unsigned long long)(count * sizeof(struct page)) >> 10);
+}
+
+void page_release_reserved(paddr_t pa, uint64_t len)
+{
+	pfn_t first = ALIGN_UP(pa, PAGE_SIZE) >> PAGE_SHIFT;
+	pfn_t end = MIN((pa + len) >> PAGE_SHIFT, page_array_count);
+
+	for (pfn_t pfn = first; pfn < end; pfn++)
+		assert(page_type(&page_array[pfn]) == PG_RESERVED);
+	if (first < end)
+		buddy_add_range(first, end);
+}

@@ -1,0 +1,633 @@
+/*
+ * slab: kernel objects of one size.
+ *
+ * A slab is a run of frames cut into objects. Its state lies in the descriptor of its first frame:
+ * shares = 1 + index of the first free object (0: none), pins = id of the cache, aux = objects that
+ * are out. A free object holds the number of the next one in its link word: at its start, or, where
+ *a constructor made a state that must stay, behind it.
+ *
+ *	partial: some objects are free      full: in no list      empty: all are free, a few are
+ *kept
+ *
+ * In front of the slabs each CPU has a magazine of free objects per cache, made when it is first
+ * needed, used with interrupts off and emptied by cpu_call (slab_reap).
+ *
+ * Debug builds fill free objects with a pattern and check it when they are handed out, keep a guard
+ * word behind each object, and tell a double free. Objects of naturally aligned caches (kmalloc's
+ * powers of two) have no room for the guard; there a second free is told by the pattern.
+ *
+ * Locks: cache->lock (80, interrupts off): lists, counts, slab state. Caches are never unlinked
+ *from the table, only marked unused.
+ */
+#include "mm/slab.h"
+#include "cpu.h"
+#include "lib/assert.h"
+#include "sync/spinlock.h"
+#include "lib/list.h"
+#include "lib/string.h"
+#include "mm/physmap.h"
+#include "panic.h"
+
+#define CACHES_MAX	128
+#define MAGAZINE_SIZE	30
+#define MAGAZINE_MOVE	15
+#define ORDER_MAX	3
+#define EMPTY_KEPT	2
+#define GUARD_ALLOCATED 0xa110ca7edba11ad5ull
+#define GUARD_FREE	0xf4eef4eeba11ad50ull
+#define POISON_BYTE	0x6b
+
+#ifdef QUIRE_DEBUG
+#define SLAB_DEBUG 1
+#else
+#define SLAB_DEBUG 0
+#endif
+
+struct magazine {
+	uint64_t n;
+	void *obj[MAGAZINE_SIZE];
+};
+
+struct slab_cache {
+	struct spinlock lock;
+	char name[32];
+	unsigned id;
+	size_t size, stride;	    /* of an object; from one to the next */
+	size_t link_off, guard_off; /* in an object's stride; guard_off 0: none */
+	unsigned order, per_slab;
+	bool live, magazines;
+	void (*ctor)(void *obj);
+	struct list partial, empty;    /* (80) */
+	uint64_t nslabs, nempty, nout; /* (80) slabs; empty ones; objects out of slabs */
+	struct magazine *mag[CPU_MAX]; /* interrupts off on that CPU */
+};
+
+static struct slab_cache cache_of_caches, cache_of_magazines;
+static struct slab_cache *caches[CACHES_MAX];
+static unsigned ncaches;
+static struct spinlock table_lock = SPINLOCK_INIT(RANK_FILES, "slab table");
+
+static const uint16_t kmalloc_sizes[] = {16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048};
+static struct slab_cache *kmalloc_caches[ARRAY_SIZE(kmalloc_sizes)];
+#define KMALLOC_MAX 2048u
+
+/* --- debug ----------------------------------------------------------------------------------- */
+
+static uint64_t *guard_of(const struct slab_cache *c, void *obj)
+{
+	return (uint64_t *)((char *)obj + c->guard_off);
+}
+
+/* The bytes that hold the pattern while the object is free; the link word may lie before them. */
+static size_t poison_start(const struct slab_cache *c)
+{
+	return c->link_off == 0 ? sizeof(uint64_t) : 0;
+}
+
+static bool is_poisoned(const struct slab_cache *c, const void *obj)
+{
+	const unsigned char *p = obj;
+
+	for (size_t i = poison_start(c); i < c->size; i++) {
+		if (p[i] != POISON_BYTE)
+			return false;
+	}
+	return c->size > poison_start(c);
+}
+
+static void debug_mark_free(struct slab_cache *c, void *obj)
+{
+	if (!SLAB_DEBUG)
+		return;
+	if (!c->ctor && c->size > poison_start(c))
+		memset((char *)obj + poison_start(c), POISON_BYTE, c->size - poison_start(c));
+	if (c->guard_off)
+		*guard_of(c, obj) = GUARD_FREE;
+}
+
+static void debug_on_alloc(struct slab_cache *c, void *obj)
+{
+	if (!SLAB_DEBUG)
+		return;
+	if (c->guard_off) {
+		if (*guard_of(c, obj) != GUARD_FREE)
+			panic("slab %s: free object %p was written behind its end", c->name, obj);
+		*guard_of(c, obj) = GUARD_ALLOCATED;
+	}
+	if (!c->ctor && c->size > poison_start(c)) {
+		if (!is_poisoned(c, obj))
+			panic("slab %s: object %p was written after it was freed", c->name, obj);
+		memset(obj, 0xa5, c->size);
+	}
+}
+
+static void debug_on_free(struct slab_cache *c, void *obj)
+{
+	if (!SLAB_DEBUG)
+		return;
+	if (c->guard_off) {
+		if (*guard_of(c, obj) == GUARD_FREE)
+			panic("slab %s: double free of object %p", c->name, obj);
+		if (*guard_of(c, obj) != GUARD_ALLOCATED)
+			panic("slab %s: object %p was written behind its end", c->name, obj);
+	} else if (!c->ctor && is_poisoned(c, obj)) {
+		panic("slab %s: double free of object %p", c->name, obj);
+	}
+	debug_mark_free(c, obj);
+}
+
+/* --- slabs ----------------------------------------------------------------------------------- */
+
+static struct page *slab_of(const void *obj)
+{
+	struct page *pg = page_from_virt(obj);
+
+	if (page_is(pg, PG_TAIL))
+		pg = (struct page *)pg->owner;
+	return pg;
+}
+
+static void *slab_object(const struct slab_cache *c, const struct page *pg, unsigned i)
+{
+	return (char *)page_virt(pg) + i * c->stride;
+}
+
+static uint64_t *link_of(const struct slab_cache *c, void *obj)
+{
+	return (uint64_t *)((char *)obj + c->link_off);
+}
+
+/* A new slab with all objects constructed and free; in no list yet. */
+static struct page *slab_make(struct slab_cache *c, unsigned flags)
+{
+	struct page *pg = page_alloc(c->order, flags & ~ALLOC_ZERO);
+
+	if (!pg)
+		return NULL;
+	pg->flags = PG_SLAB;
+	for (unsigned i = 1; i < 1u << c->order; i++) {
+		pg[i].flags = PG_SLAB | PG_TAIL;
+		pg[i].owner = (struct vm_object *)pg;
+	}
+	pg->pins = c->id;
+	pg->shares = 1;
+	pg->aux = 0;
+	for (unsigned i = 0; i < c->per_slab; i++) {
+		void *obj = slab_object(c, pg, i);
+
+		if (c->ctor)
+			c->ctor(obj);
+		debug_mark_free(c, obj);
+		*link_of(c, obj) = i + 1 < c->per_slab ? i + 2 : 0;
+	}
+	return pg;
+}
+
+static void slab_unmake(struct slab_cache *c, struct page *pg)
+{
+	assert(pg->aux == 0);
+	pg->counts = 0;
+	page_free(pg, c->order);
+}
+
+/* Take one object out of a slab; NULL: no slab has a free one. */
+static void *object_take_locked(struct slab_cache *c)
+{
+	struct page *pg;
+	void *obj;
+
+	if (list_empty(&c->partial)) {
+		if (list_empty(&c->empty))
+			return NULL;
+		pg = list_first_entry(&c->empty, struct page, link);
+		list_remove(&pg->link);
+		c->nempty--;
+		list_add(&c->partial, &pg->link);
+	}
+	pg = list_first_entry(&c->partial, struct page, link);
+	obj = slab_object(c, pg, pg->shares - 1);
+	pg->shares = (uint32_t)*link_of(c, obj);
+	if (SLAB_DEBUG && c->link_off == 0)
+		memset(link_of(c, obj), POISON_BYTE, sizeof(uint64_t));
+	pg->aux++;
+	c->nout++;
+	if (pg->shares == 0)
+		list_remove(&pg->link);
+	return obj;
+}
+
+static void object_return_locked(struct slab_cache *c, void *obj)
+{
+	struct page *pg = slab_of(obj);
+	size_t off = (size_t)((char *)obj - (char *)page_virt(pg));
+
+	*link_of(c, obj) = pg->shares;
+	if (pg->shares == 0)
+		list_add(&c->partial, &pg->link);
+	pg->shares = (uint32_t)(off / c->stride) + 1;
+	c->nout--;
+	if (--pg->aux > 0)
+		return;
+	list_remove(&pg->link);
+	if (c->nempty < EMPTY_KEPT) {
+		list_add(&c->empty, &pg->link);
+		c->nempty++;
+	} else {
+		c->nslabs--;
+		slab_unmake(c, pg);
+	}
+}
+
+/* --- magazines ------------------------------------------------------------------------------- */
+
+/* This CPU's magazine of the cache, made if there is none; NULL: do without. => interrupts off */
+static struct magazine *magazine_make(struct slab_cache *c)
+{
+	struct magazine *m;
+
+	if (!c->magazines)
+		return NULL;
+	spin_lock(&cache_of_magazines.lock);
+	m = object_take_locked(&cache_of_magazines);
+	spin_unlock(&cache_of_magazines.lock);
+	if (!m)
+		return NULL;
+	debug_on_alloc(&cache_of_magazines, m);
+	m->n = 0;
+	STORE_RELEASE(c->mag[cpu_id()], m);
+	return m;
+}
+
+/* One object from the slabs; more of them go into the magazine. => interrupts off */
+static void *alloc_from_slabs(struct slab_cache *c)
+{
+	struct magazine *m = c->mag[cpu_id()];
+	void *obj;
+
+	if (!m)
+		m = magazine_make(c);
+	spin_lock(&c->lock);
+	obj = object_take_locked(c);
+	while (obj && m && m->n < MAGAZINE_MOVE) {
+		void *more = object_take_locked(c);
+
+		if (!more)
+			break;
+		m->obj[m->n++] = more;
+	}
+	spin_unlock(&c->lock);
+	return obj;
+}
+
+/* A slab for the cache, made with nothing locked. */
+static bool cache_grow(struct slab_cache *c, unsigned flags)
+{
+	struct page *pg = slab_make(c, flags);
+	irqflags_t irq;
+
+	if (!pg)
+		return false;
+	irq = spin_lock_irqsave(&c->lock);
+	list_add(&c->empty, &pg->link);
+	c->nempty++;
+	c->nslabs++;
+	spin_unlock_irqrestore(&c->lock, irq);
+	return true;
+}
+
+/* Let there be a slab with a free magazine, if there is memory for one. */
+static void magazines_reserve(unsigned flags)
+{
+	struct slab_cache *c = &cache_of_magazines;
+
+	if (READ_ONCE(c->nout) == READ_ONCE(c->nslabs) * c->per_slab)
+		(void)cache_grow(c, flags | ALLOC_NORECLAIM);
+}
+
+void *slab_alloc(struct slab_cache *c, unsigned flags)
+{
+	void *obj = NULL;
+
+	if (unlikely(alloc_should_fail()))
+		return NULL;
+	for (;;) {
+		irqflags_t irq = irq_save();
+		struct magazine *m = c->mag[cpu_id()];
+
+		if (likely(m && m->n))
+			obj = m->obj[--m->n];
+		else
+			obj = alloc_from_slabs(c);
+		irq_restore(irq);
+		if (likely(obj))
+			break;
+		if (!m && c->magazines)
+			magazines_reserve(flags);
+		if (!cache_grow(c, flags))
+			return NULL;
+	}
+	debug_on_alloc(c, obj);
+	if (flags & ALLOC_ZERO) {
+		dassert(!c->ctor);
+		memset(obj, 0, c->size);
+	}
+	return obj;
+}
+
+void slab_free(struct slab_cache *c, void *obj)
+{
+	irqflags_t irq;
+	struct magazine *m;
+
+	dassert(page_type(slab_of(obj)) == PG_SLAB && slab_of(obj)->pins == c->id);
+	debug_on_free(c, obj);
+	irq = irq_save();
+	m = c->mag[cpu_id()];
+	if (likely(m && m->n < MAGAZINE_SIZE)) {
+		m->obj[m->n++] = obj;
+		irq_restore(irq);
+		return;
+	}
+	spin_lock(&c->lock);
+	object_return_locked(c, obj);
+	while (m && m->n > MAGAZINE_SIZE - MAGAZINE_MOVE)
+		object_return_locked(c, m->obj[--m->n]);
+	spin_unlock(&c->lock);
+	irq_restore(irq);
+}
+
+/* --- caches ---------------------------------------------------------------------------------- */
+
+static void choose_order(struct slab_cache *c)
+{
+	for (c->order = 0; c->order < ORDER_MAX; c->order++) {
+		size_t bytes = PAGE_SIZE << c->order;
+		size_t n = bytes / c->stride;
+
+		if (n && (bytes - n * c->stride) * 8 <= bytes)
+			break;
+	}
+	c->per_slab = (unsigned)((PAGE_SIZE << c->order) / c->stride);
+	assert(c->per_slab > 0);
+}
+
+static void cache_setup(
+	struct slab_cache *c, const char *name, size_t size, size_t align, void (*ctor)(void *))
+{
+	bool natural = align == size && size >= 16;
+
+	memset(c, 0, sizeof(*c));
+	spin_init(&c->lock, RANK_SLAB, "slab");
+	str_copy(c->name, name, sizeof(c->name));
+	c->size = MAX(size, sizeof(uint64_t));
+	c->ctor = ctor;
+	list_init(&c->partial);
+	list_init(&c->empty);
+	c->stride = ALIGN_UP(c->size, sizeof(uint64_t));
+	if (SLAB_DEBUG && !natural) {
+		c->guard_off = c->stride;
+		c->stride += sizeof(uint64_t);
+	}
+	if (ctor || (SLAB_DEBUG && !natural)) {
+		c->link_off = c->stride;
+		c->stride += sizeof(uint64_t);
+	}
+	c->stride = ALIGN_UP(c->stride, MAX(align, sizeof(uint64_t)));
+	choose_order(c);
+	c->live = true;
+}
+
+static void cache_register(struct slab_cache *c)
+{
+	spin_lock(&table_lock);
+	assert(ncaches < CACHES_MAX);
+	c->id = ncaches;
+	STORE_RELEASE(caches[ncaches], c);
+	WRITE_ONCE(ncaches, ncaches + 1);
+	spin_unlock(&table_lock);
+}
+
+/* A struct that slab_cache_destroy left, or NULL. */
+static struct slab_cache *cache_recycle(void)
+{
+	struct slab_cache *found = NULL;
+
+	spin_lock(&table_lock);
+	for (unsigned i = 0; i < ncaches && !found; i++) {
+		if (!caches[i]->live) {
+			found = caches[i];
+			found->live = true;
+		}
+	}
+	spin_unlock(&table_lock);
+	return found;
+}
+
+struct slab_cache *slab_cache_create(
+	const char *name, size_t size, size_t align, void (*ctor)(void *obj))
+{
+	struct slab_cache *c = cache_recycle();
+
+	if (c) {
+		unsigned id = c->id;
+
+		cache_setup(c, name, size, align, ctor);
+		c->id = id;
+	} else {
+		c = slab_alloc(&cache_of_caches, 0);
+		if (!c)
+			panic("no memory for the slab cache %s", name);
+		cache_setup(c, name, size, align, ctor);
+		cache_register(c);
+	}
+	c->magazines = true;
+	return c;
+}
+
+/* Objects and magazine of one cache on this CPU go back to their slabs. => interrupts off */
+static void magazine_flush(struct slab_cache *c)
+{
+	struct magazine *m = c->mag[cpu_id()];
+
+	if (!m)
+		return;
+	c->mag[cpu_id()] = NULL;
+	spin_lock(&c->lock);
+	while (m->n)
+		object_return_locked(c, m->obj[--m->n]);
+	spin_unlock(&c->lock);
+	debug_on_free(&cache_of_magazines, m);
+	spin_lock(&cache_of_magazines.lock);
+	object_return_locked(&cache_of_magazines, m);
+	spin_unlock(&cache_of_magazines.lock);
+}
+
+static void flush_all_caches(void *arg)
+{
+	unsigned n = LOAD_ACQUIRE(ncaches);
+
+	(void)arg;
+	for (unsigned i = 0; i < n; i++)
+		magazine_flush(caches[i]);
+}
+
+static uint64_t cache_shrink(struct slab_cache *c)
+{
+	uint64_t frames = 0;
+	irqflags_t irq = spin_lock_irqsave(&c->lock);
+
+	while (!list_empty(&c->empty)) {
+		struct page *pg = list_first_entry(&c->empty, struct page, link);
+
+		list_remove(&pg->link);
+		c->nempty--;
+		c->nslabs--;
+		slab_unmake(c, pg);
+		frames += (uint64_t)1 << c->order;
+	}
+	spin_unlock_irqrestore(&c->lock, irq);
+	return frames;
+}
+
+uint64_t slab_reap(void)
+{
+	uint64_t frames = 0, before = buddy_free_frames();
+	unsigned n = LOAD_ACQUIRE(ncaches);
+
+	cpu_call(cpu_online_set(), flush_all_caches, NULL);
+	for (unsigned i = 0; i < n; i++)
+		frames += cache_shrink(caches[i]);
+	/* Slabs that ran empty during the flush beyond the few that are kept went back at once. */
+	return MAX(frames, buddy_free_frames() - MIN(before, buddy_free_frames()));
+}
+
+void slab_cache_destroy(struct slab_cache *c)
+{
+	(void)slab_reap();
+	if (c->nslabs)
+		panic("slab %s is destroyed with %llu objects in use", c->name,
+			(unsigned long long)c->nout);
+	spin_lock(&table_lock);
+	c->live = false;
+	spin_unlock(&table_lock);
+}
+
+bool slab_stat_nth(unsigned n, struct slab_stat *st)
+{
+	struct slab_cache *c = NULL;
+	uint64_t held = 0;
+
+	for (unsigned i = 0; i < LOAD_ACQUIRE(ncaches); i++) {
+		if (caches[i]->live && n-- == 0) {
+			c = caches[i];
+			break;
+		}
+	}
+	if (!c)
+		return false;
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		struct magazine *m = LOAD_ACQUIRE(c->mag[i]);
+
+		held += m ? READ_ONCE(m->n) : 0;
+	}
+	st->name = c->name;
+	st->object_size = c->size;
+	st->objects = READ_ONCE(c->nslabs) * c->per_slab;
+	st->in_use = READ_ONCE(c->nout) - MIN(held, READ_ONCE(c->nout));
+	st->pages = READ_ONCE(c->nslabs) << c->order;
+	st->objects_per_slab = c->per_slab;
+	st->pages_per_slab = 1u << c->order;
+	return true;
+}
+
+void slab_init(void)
+{
+	static const char *const names[] = {"kmalloc-16", "kmalloc-32", "kmalloc-64", "kmalloc-96",
+		"kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-512", "kmalloc-1024",
+		"kmalloc-2048"};
+
+	cache_setup(&cache_of_caches, "slab_cache", sizeof(struct slab_cache), 64, NULL);
+	cache_register(&cache_of_caches);
+	cache_setup(&cache_of_magazines, "slab_magazine", sizeof(struct magazine), 8, NULL);
+	cache_register(&cache_of_magazines);
+	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++) {
+		size_t size = kmalloc_sizes[i];
+
+		kmalloc_caches[i] = slab_cache_create(
+			names[i], size, (size & (size - 1)) == 0 ? size : 16, NULL);
+	}
+}
+
+/* --- kmalloc --------------------------------------------------------------------------------- */
+
+static struct slab_cache *kmalloc_cache(size_t size)
+{
+	unsigned i = 0;
+
+	while (kmalloc_sizes[i] < size)
+		i++;
+	return kmalloc_caches[i];
+}
+
+static void *kmalloc_frames(size_t size, unsigned flags)
+{
+	unsigned order = 0;
+	struct page *pg;
+
+	while ((PAGE_SIZE << order) < size)
+		order++;
+	if (order > BUDDY_MAX_ORDER)
+		return NULL;
+	pg = page_alloc(order, flags);
+	if (!pg)
+		return NULL;
+	pg->aux = order;
+	return page_virt(pg);
+}
+
+void *kmalloc(size_t size, unsigned flags)
+{
+	if (unlikely(size > KMALLOC_MAX)) {
+		if (size > PAGE_SIZE << BUDDY_MAX_ORDER)
+			return NULL;
+		return kmalloc_frames(size, flags);
+	}
+	return slab_alloc(kmalloc_cache(size), flags);
+}
+
+void *kzalloc(size_t size, unsigned flags)
+{
+	return kmalloc(size, flags | ALLOC_ZERO);
+}
+
+void kfree(const void *p)
+{
+	struct page *pg;
+
+	if (!p)
+		return;
+	pg = slab_of(p);
+	switch (page_type(pg)) {
+	case PG_SLAB:
+		slab_free(caches[pg->pins], (void *)p);
+		break;
+	case PG_KERNEL:
+		page_free(pg, pg->aux);
+		break;
+	case PG_FREE:
+	case PG_PCPU:
+		panic("kfree of %p: double free, its frame is free", p);
+	default:
+		panic("kfree of %p, which is no kmalloc memory", p);
+	}
+}
+
+char *kstrdup(const char *s, unsigned flags)
+{
+	size_t n = strlen(s) + 1;
+	char *p = kmalloc(n, flags);
+
+	if (p)
+		memcpy(p, s, n);
+	return p;
+}

@@ -1,0 +1,59 @@
+/*
+ * stats: the memory system's counters. Each CPU counts in a cache line of its own; a sum is read
+ * without stopping anybody, so it may be a few events behind. An increment may be lost only when an
+ * interrupt on the same CPU counts the same event between load and store; nothing but statistics
+ * hangs on it.
+ */
+#include "mm/stats.h"
+#include "cpu.h"
+#include "lib/assert.h"
+
+static struct {
+	uint64_t count[STAT_COUNT];
+} __aligned(64) per_cpu[CPU_MAX];
+
+static const char *const names[STAT_COUNT] = {
+	[STAT_FAULTS] = "pgfault",
+	[STAT_FAULTS_MAJOR] = "pgmajfault",
+	[STAT_FAULT_ZERO] = "fault_zero",
+	[STAT_FAULT_COPY] = "fault_copy",
+	[STAT_FAULT_REUSE] = "fault_reuse",
+	[STAT_FAULT_AROUND] = "fault_around",
+	[STAT_FAULT_RESTART] = "fault_restart",
+	[STAT_FAULT_SPURIOUS] = "fault_spurious",
+	[STAT_PUSH_DOWN] = "push_down",
+	[STAT_RESTORE] = "restore",
+	[STAT_FORK] = "fork",
+	[STAT_AMAP_NODE_COPY] = "amap_node_copy",
+	[STAT_TLB_FLUSH_LOCAL] = "nr_tlb_local_flush_all",
+	[STAT_TLB_SHOOTDOWN] = "nr_tlb_remote_flush",
+	[STAT_PAGE_ALLOC] = "pgalloc",
+	[STAT_PAGE_FREE] = "pgfree",
+	[STAT_PAGE_IN] = "pgpgin",
+	[STAT_PAGE_OUT] = "pgpgout",
+	[STAT_RECLAIM] = "pgsteal",
+	[STAT_OOM_KILL] = "oom_kill",
+	[STAT_LOCK_WAIT] = "lock_wait",
+};
+
+void mm_stat_add(enum mm_stat s, uint64_t n)
+{
+	uint64_t *c = &per_cpu[cpu_id()].count[s];
+
+	WRITE_ONCE(*c, READ_ONCE(*c) + n);
+}
+
+uint64_t mm_stat_get(enum mm_stat s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < CPU_MAX; i++)
+		sum += READ_ONCE(per_cpu[i].count[s]);
+	return sum;
+}
+
+const char *mm_stat_name(enum mm_stat s)
+{
+	assert(s < STAT_COUNT);
+	return names[s];
+}

@@ -1,0 +1,54 @@
+/*
+ * tlb_batch: the translations that one operation changed, shot down once at its end, and the table
+ * pages that it unlinked, freed after that. A batch belongs to one thread: no locks.
+ */
+#include "lib/assert.h"
+#include "mm/page.h"
+#include "mm/pmap.h"
+
+void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm)
+{
+	tb->pm = pm;
+	tb->whole = false;
+	tb->n = 0;
+	list_init(&tb->tables);
+}
+
+void tlb_batch_add(struct tlb_batch *tb, vaddr_t va)
+{
+	if (tb->whole)
+		return;
+	if (tb->n == TLB_BATCH_PAGES)
+		tb->whole = true;
+	else
+		tb->pages[tb->n++] = va;
+}
+
+void tlb_batch_add_range(struct tlb_batch *tb, vaddr_t start, vaddr_t end)
+{
+	if (end - start > (TLB_BATCH_PAGES - tb->n) * PAGE_SIZE) {
+		tb->whole = true;
+		return;
+	}
+	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
+		tlb_batch_add(tb, va);
+}
+
+void tlb_batch_finish(struct tlb_batch *tb)
+{
+	cpuset_t active;
+
+	/* An upper entry may be cached for a table with no leaf in it: any flush drops that. */
+	if (tb->n == 0 && !list_empty(&tb->tables))
+		tb->whole = true;
+	if (tb->n || tb->whole) {
+		/* The edits are seen before the mask is read; pmap_load does it the other way. */
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		active = __atomic_load_n(&tb->pm->active, __ATOMIC_SEQ_CST);
+		if (active)
+			tlb_shootdown(tb->pm, active, tb->pages, tb->n, tb->whole);
+	}
+	while (!list_empty(&tb->tables))
+		page_table_free(list_entry(list_pop(&tb->tables), struct page, link));
+	tlb_batch_init(tb, tb->pm);
+}

@@ -1,0 +1,44 @@
+# Host tests: the real kernel/mm, kernel/lib and arch/x86/pmap*.c under ASan and UBSan over the fakes; the concurrent
+# ones (test_mt_*.c) under TSan too. `make test-host` runs all, `make test-host TEST=buddy` those whose name holds the word.
+
+HOST        := $(B)/host
+HOST_CC     ?= gcc
+HOST_LIBSRC := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c kernel/sync/*.c arch/x86/pmap*.c tests/host/fakes/*.c tests/contract/*.c))
+HOST_TESTS  := $(sort $(wildcard tests/host/test_*.c))
+HOST_MT     := $(filter tests/host/test_mt_%,$(HOST_TESTS))
+HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DQUIRE_HOST -DQUIRE_DEBUG \
+	-Ikernel -Iarch/x86 -Itests/host/fakes -Itests/contract -Itests $(WARNINGS) -Wno-missing-prototypes -Wno-clobbered
+HOST_ASAN   := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
+HOST_TSAN   := -fsanitize=thread
+HOST_LIBS   := -lcmocka -lpthread
+
+HOST_BIN      := $(patsubst tests/host/%.c,$(HOST)/asan/%,$(HOST_TESTS))
+HOST_BIN_TSAN := $(patsubst tests/host/%.c,$(HOST)/tsan/%,$(HOST_MT))
+
+$(HOST)/asan/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $<"
+	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(HOST_ASAN) -MMD -MP -c -o $@ $<
+
+$(HOST)/tsan/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  HOSTCC  $< (tsan)"
+	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(HOST_TSAN) -MMD -MP -c -o $@ $<
+
+$(HOST)/asan/libquire.a: $(patsubst %.c,$(HOST)/asan/obj/%.o,$(HOST_LIBSRC))
+$(HOST)/tsan/libquire.a: $(patsubst %.c,$(HOST)/tsan/obj/%.o,$(HOST_LIBSRC))
+$(HOST)/%/libquire.a:
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(HOST)/asan/%: $(HOST)/asan/obj/tests/host/%.o $(HOST)/asan/libquire.a
+	$(Q)$(HOST_CC) $(HOST_ASAN) -o $@ $^ $(HOST_LIBS)
+$(HOST)/tsan/%: $(HOST)/tsan/obj/tests/host/%.o $(HOST)/tsan/libquire.a
+	$(Q)$(HOST_CC) $(HOST_TSAN) -o $@ $^ $(HOST_LIBS)
+
+.PHONY: test-host host
+host: $(HOST_BIN) $(HOST_BIN_TSAN)
+test-host: host
+	$(Q)tests/host/run.sh $(foreach b,$(HOST_BIN) $(HOST_BIN_TSAN),$(if $(TEST),$(if $(findstring $(TEST),$(b)),$(b)),$(b)))
+
+-include $(shell find $(HOST) -name '*.d' 2>/dev/null)
