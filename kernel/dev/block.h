@@ -66,6 +66,8 @@ struct block_device *block_nth(unsigned n);
  * => pg pinned, a page of bd->object
  */
 void block_page_dirty(struct page *pg, uint32_t offset, uint32_t len);
+/* A page got with CACHE_NOFILL, wholly overwritten by the caller: no sector is dirty yet. */
+void block_page_reset(struct page *pg);
 /*
  * The bytes are free blocks from now on: never write them, and wait until a write under way is
  * over, so that it cannot overtake the next owner's. May sleep.

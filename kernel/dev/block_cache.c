@@ -41,6 +41,11 @@ void block_page_dirty(struct page *pg, uint32_t offset, uint32_t len)
 		cache_mark_dirty(pg);
 }
 
+void block_page_reset(struct page *pg)
+{
+	__atomic_store_n(&pg->aux, 0, __ATOMIC_SEQ_CST);
+}
+
 void block_page_forget(struct page *pg, uint32_t offset, uint32_t len)
 {
 	__atomic_fetch_and(&pg->aux, ~sector_bits(offset, len), __ATOMIC_SEQ_CST);
