@@ -41,8 +41,7 @@ bool ext2_block_ok(const struct ext2_sb *es, uint32_t block)
 		return false;
 	if (block >= gr->inode_table && block - gr->inode_table < es->itable_blocks)
 		return false;
-	return !(ext2_group_has_super(es, g) &&
-		 block - first < 1 + es->desc_blocks + es->reserved_gdt);
+	return block - first >= gr->head_blocks;
 }
 
 uint32_t ext2_find_zero(const uint8_t *map, uint32_t from, uint32_t to)

@@ -116,8 +116,8 @@ struct ext2_inode_disk {
 };
 #define EXT2_INODE_OLD_SIZE 128u
 _Static_assert(offsetof(struct ext2_inode_disk, i_extra_isize) == EXT2_INODE_OLD_SIZE, "inode");
-#define EXT2_EXTRA_ISIZE 28u /* what we write: up to and with i_crtime_extra, from i_extra_isize \
-			      */
+#define EXT2_EXTRA_TIMES 16u /* i_extra_isize that covers the three times */
+#define EXT2_EXTRA_ISIZE 32u /* what new inodes get */
 
 /* i_flags */
 #define EXT2_FL_IMMUTABLE 0x10u

@@ -10,7 +10,7 @@
  *	            meta (blocks inside pages of the device's object)
  *
  * One mutex per volume, es->lock (35), guards the block maps, the bitmaps, the counters, all link
- * counts and the dirty list. Contents of a directory are guarded by the directory's own lock (21).
+ * counts. Contents of a directory are guarded by the directory's own lock (21).
  * Fields: (35) es->lock, (21) the directory's lock, (c) constant, (30) the inode's lock.
  *
  * Nothing on the volume is trusted: every block number is checked where it is used
@@ -30,9 +30,10 @@ struct dir_sink;
 
 struct ext2_group {
 	uint32_t block_bitmap, inode_bitmap, inode_table; /* (c) block numbers */
-	uint32_t free_blocks, free_inodes, used_dirs;	  /* (35) */
-	uint32_t block_hint, inode_hint;		  /* (35) no free bit below */
-	bool dirty;					  /* (35) differs from the volume */
+	uint32_t head_blocks; /* (c) super block and descriptors at the start; 0: no copy here */
+	uint32_t free_blocks, free_inodes, used_dirs; /* (35) */
+	uint32_t block_hint, inode_hint;	      /* (35) no free bit below */
+	bool dirty;				      /* (35) differs from the volume */
 };
 
 #define EXT2_META_SLOTS 16
@@ -49,18 +50,18 @@ struct ext2_sb {
 	uint32_t blocks_per_group, inodes_per_group;  /* (c) */
 	uint32_t inode_size, first_ino;		      /* (c) */
 	uint32_t ngroups, desc_blocks, itable_blocks; /* (c) */
-	uint32_t reserved_gdt;	     /* (c) blocks kept for growth, after the descriptors */
-	bool sparse_super, filetype; /* (c) */
-	uint32_t root_reserved;	     /* (c) blocks that only root may take */
-	uint64_t max_size;	     /* (c) */
+	uint32_t overhead;			      /* (c) blocks that hold no data ever */
+	bool filetype;				      /* (c) */
+	uint32_t root_reserved;			      /* (c) blocks that only root may take */
+	uint64_t max_size;			      /* (c) */
 
 	struct ext2_group *groups;
 	uint64_t free_blocks, free_inodes;   /* (35) sums over the groups */
 	uint64_t reserved;		     /* (35) blocks promised to dirty pages of holes */
 	uint16_t mount_state;		     /* (35) s_state to leave behind at unmount */
 	bool writable;			     /* (35) the volume may be changed now */
+	unsigned complaints;		     /* (a) lines of ext2_corrupt so far */
 	bool super_dirty;		     /* (35) */
-	struct list dirty_inodes;	     /* (35) struct ext2_inode.dirty_link */
 	uint32_t next_generation;	     /* (35) */
 	struct page *super_page;	     /* (c) pinned */
 	struct ext2_super_disk *super;	     /* (35) in super_page */
@@ -74,7 +75,6 @@ struct ext2_inode {
 	uint32_t generation, file_acl; /* (35) */
 	uint32_t dtime;		       /* (35) */
 	bool on_disk;		     /* (35) the slot in the table holds it, not just the bitmap */
-	struct list dirty_link;	     /* (35) in es->dirty_inodes, or alone */
 	uint64_t last_lb;	     /* (35) last block allocated: logical */
 	uint32_t last_pb;	     /* (35) ... and on the volume; 0: none */
 	struct radix reserved;	     /* (35) page index -> blocks promised */
@@ -97,8 +97,6 @@ static inline struct ext2_sb *ext2_of(const struct inode *inode)
 /* super.c */
 /* One line in the log: the volume contradicts itself. Returns -EIO. */
 __printf(2, 3) int ext2_corrupt(struct ext2_sb *es, const char *fmt, ...);
-/* Does group g hold a copy of the super block and the descriptors? */
-bool ext2_group_has_super(const struct ext2_sb *es, uint32_t g);
 /* A feature that a new file needs (large_file) is entered in the super block. => lock held */
 void ext2_need_large_file(struct ext2_sb *es);
 uint32_t ext2_now(void);
@@ -173,16 +171,16 @@ struct inode *ext2_iget(struct superblock *sb, uint32_t ino);
 struct inode *ext2_inode_new(struct inode *dir, uint32_t mode, uint32_t rdev);
 /* Take back one that did not get a name: nlink 0, so that the put frees it. */
 void ext2_inode_abandon(struct inode *inode);
-/* The inode differs from the volume: it goes to the dirty list. => lock held */
-void ext2_inode_dirty(struct inode *inode);
+/* The inode differs from the volume: sync and eviction will store it. */
+static inline void ext2_inode_dirty(struct inode *inode)
+{
+	WRITE_ONCE(inode->dirty, true);
+}
 /* Write it to its place in the table. => lock held */
 int ext2_inode_store(struct inode *inode);
-uint64_t ext2_size(const struct inode *inode);
 void ext2_evict(struct inode *inode);
 int ext2_write_inode(struct inode *inode);
 int ext2_setattr(struct inode *inode, const struct inode_attr *attr);
-/* Fill in the operations that belong to the type. */
-int __must_check ext2_set_ops(struct inode *inode, uint64_t size);
 
 /* dir.c, dirindex.c. => the directory's lock held (read for find, write for changes), not 35 */
 int __must_check ext2_dir_find(struct inode *dir, const char *name, size_t len, uint32_t *ino);
@@ -190,11 +188,14 @@ int __must_check ext2_dir_insert(
 	struct inode *dir, const char *name, size_t len, const struct inode *inode);
 /* Removes the entry of that name, which must lead to ino. -ENOENT, -EIO. */
 int __must_check ext2_dir_remove(struct inode *dir, const char *name, size_t len, uint32_t ino);
-/* Makes the entry of that name (or "..") lead to another inode. */
+/* Is there a ".." as the second entry? If parent is not NULL it leads there afterwards. -EIO.
+ * => any lock state of dir */
+int __must_check ext2_dir_parent(struct inode *dir, const struct inode *parent);
+/* Makes the entry of that name lead to another inode. */
 int __must_check ext2_dir_replace(
 	struct inode *dir, const char *name, size_t len, const struct inode *inode);
 /* First block of a new directory. */
-int __must_check ext2_dir_make_empty(struct inode *dir, uint32_t parent);
+int __must_check ext2_dir_make_empty(struct inode *dir, const struct inode *parent);
 /* 0 if only "." and ".." are there, -ENOTEMPTY, -EIO. */
 int __must_check ext2_dir_check_empty(struct inode *dir);
 int ext2_readdir(struct file *f, struct dir_sink *sink);
