@@ -1,6 +1,6 @@
 # The kernel: every .c and .S below kernel/ and arch/x86/ belongs to it.
 
-KERNEL_SRC := $(sort $(shell find kernel arch/x86 tests/kernel -name '*.c' -o -name '*.S' 2>/dev/null))
+KERNEL_SRC := $(sort $(shell find kernel arch/x86 tests/kernel tests/contract -name '*.c' -o -name '*.S' 2>/dev/null))
 KOBJ       := $(B)/$(VARIANT)/obj
 KERNEL_OBJ := $(patsubst %,$(KOBJ)/%.o,$(KERNEL_SRC))
 
