@@ -151,6 +151,17 @@ cpuset_t cpu_online_set(void);
 /* Panic: stop every other CPU by NMI, whatever it does; returns when they stand (or do not answer).
  * Any context. */
 void cpu_stop_others(void);
+/* The registers of a CPU that cpu_stop_others stopped; NULL: it did not answer, or runs on. */
+struct user_regs;
+const struct user_regs *cpu_stopped_regs(unsigned cpu);
+
+/*
+ * Boot, in this order. machine_init: interrupt controllers, clock and timer of the boot CPU (=>
+ * after kva_init; interrupts off). machine_start_cpus: the other CPUs, as many as maxcpus= allows,
+ * which take work at once (=> after sched_init; interrupts on).
+ */
+void machine_init(void);
+void machine_start_cpus(void);
 
 /* Interrupt lines and device interrupts (I/O APIC, MSI). The handler runs with interrupts off. */
 typedef void (*irq_handler_fn)(void *cookie);
