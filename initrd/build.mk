@@ -6,7 +6,7 @@ TEST_IMAGE_KIB := 20480
 INITRD_PROGS := $(patsubst %,$(USER_BIN)/stripped/%,sh $(USER_NAMES))
 INITRD_ETC   := $(shell find initrd/tree -type f)
 INITRD_FILES := $(foreach p,$(filter-out init,sh $(USER_NAMES)),bin/$(p)=$(USER_BIN)/stripped/$(p)) \
-	sbin/init=$(USER_BIN)/stripped/init init=link:sbin/init bin/busybox=$(B)/busybox \
+	sbin/init=$(USER_BIN)/stripped/init init=link:sbin/init bin/reboot=link:poweroff bin/halt=link:poweroff bin/busybox=$(B)/busybox \
 	$(patsubst initrd/tree/%,%,$(foreach f,$(INITRD_ETC),$(f)=$(f))) \
 	dev=dir proc=dir tmp=dir root=dir mnt=dir
 
