@@ -64,6 +64,12 @@ static inline void *ERR_PTR(long err)
 	return (void *)err;
 }
 
+/* The error of one pointer as another type of pointer. */
+static inline void *ERR_CAST(const void *p)
+{
+	return (void *)p;
+}
+
 static inline long PTR_ERR(const void *p)
 {
 	return (long)p;

@@ -10,16 +10,19 @@
 
 struct vmap;
 
+/* Where areas are placed below unless exec says otherwise: room for a stack above. */
+#define MM_MMAP_TOP (USER_MAX - (64ul << 20) - PAGE_SIZE)
+
 struct mm_context {
-	uint32_t refs;	       /* (a) */
+	uint32_t refs;	       /* (a) users: the last one unmaps everything */
+	uint32_t holds;	       /* (a) who needs the struct to stay: all users count as one */
 	struct rwlock mm_lock; /* rank 40; read: faults; write: edits */
 	struct rb_tree vmaps;  /* (40) by address, augmented with the largest gap */
 	struct pmap pmap;
 	uint64_t nvmaps;				/* (40) */
 	uint64_t total_pages;				/* (40) pages inside vmaps (VmSize) */
 	uint64_t locked_pages, data_pages, stack_pages; /* (40) */
-	uint64_t rss_anon, rss_file, rss_shmem;		/* (a) pages */
-	uint64_t peak_pages, peak_rss;
+	uint64_t peak_pages;				/* (40) largest total_pages (VmPeak) */
 	uint64_t pins;			     /* (a) private pages pinned by mdls */
 	uint64_t minor_faults, major_faults; /* (a) */
 	vaddr_t mmap_top;		     /* (c after exec) areas are placed below, going down */
@@ -42,6 +45,21 @@ struct mm_context *mm_get_context(struct mm_context *ctx);
 /* The last put unmaps everything and frees the page table. => nothing of rank 33 or above held; may
  * sleep */
 void mm_put_context(struct mm_context *ctx);
+/*
+ * Keep the struct, not the memory: for who met ctx through an object's list of mappings, under the
+ * object's lock. Any locks; the last drop frees the struct.
+ */
+void mm_hold_context(struct mm_context *ctx);
+void mm_drop_context(struct mm_context *ctx);
+
+/* Resident pages, counted on demand: private ones from the amaps, the others from the translations.
+ */
+struct mm_rss {
+	uint64_t anon, file, shmem;
+};
+/* Takes mm_lock (read). => nothing of rank 40 or above */
+void mm_context_rss(struct mm_context *ctx, struct mm_rss *rss);
+
 /* Unmap all user memory now (exec's old image, exit). => as mm_put_context */
 void mm_clear_context(struct mm_context *ctx);
 /*

@@ -4,6 +4,10 @@
 
 #include "mm/vmap.h"
 
+void cow_init(void);
+/* Reads of untouched anonymous memory see this frame. It has no owner and is never freed. */
+extern struct page *cow_zero_page;
+
 /* A demand-zero private range. ERR_PTR on failure. => mm_lock held for writing */
 struct vmap *cow_allocate_zeroed_pages(
 	struct mm_context *ctx, size_t npages, vaddr_t vaddr, unsigned vaflags, vm_flags_t flags);

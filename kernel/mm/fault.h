@@ -1,10 +1,11 @@
 /*
  * The page fault: a short driver over named stages with one context struct, restarted from the top
- * after any wait.
+ * after any wait. fault.c draws the stages.
  */
 #ifndef MM_FAULT_H
 #define MM_FAULT_H
 
+#include "mm/amap.h"
 #include "mm/vmap.h"
 
 /*
@@ -15,5 +16,103 @@
  * 33 or above
  */
 int __must_check mm_handle_fault(struct mm_context *ctx, vaddr_t va, vm_flags_t access);
+
+/* Variants for the kernel's own use of user memory (access.c). */
+#define FAULT_UNSHARE 0x1u /* a private page becomes the context's own, for reading too */
+#define FAULT_FORCE   0x2u /* private memory: whatever its rights, if it may have them */
+/* As mm_handle_fault; *out, if wanted: the page, pinned (and counted in ctx->pins when it is private
+ * and the context's own). */
+int __must_check mm_fault_page(struct mm_context *ctx, vaddr_t va, vm_flags_t access,
+	unsigned how, struct page **out);
+
+/* What has to happen with nothing held before a fault begins again. */
+enum fault_wait {
+	FAULT_WAIT_NONE,
+	FAULT_WAIT_MEMORY,   /* fill the stock: frame, nodes */
+	FAULT_WAIT_TABLES,   /* fill the stock: page tables */
+	FAULT_WAIT_INSERT,   /* have the object's lock for writing: a page goes into it */
+	FAULT_WAIT_GROW,     /* the stack grows: needs the context's lock for writing */
+	FAULT_WAIT_PAGE,     /* have the object's page read in, and pin it */
+	FAULT_WAIT_WRITABLE, /* let the file system prepare the page for a shared write */
+};
+
+/* One fault. The stock and the pin survive restarts, the rest is found anew each time. */
+struct fault {
+	struct mm_context *ctx;
+	vaddr_t va; /* of the page */
+	vm_flags_t access;
+	unsigned how; /* FAULT_UNSHARE, FAULT_FORCE */
+	struct page **out;
+
+	struct vmap *vm; /* locked (read) while a stage runs, mm_lock too */
+	pgidx_t slot;	 /* of va in the upper layer, index in the lower one */
+	pgidx_t index;
+	struct amap *amap;   /* the upper layer, locked; NULL: there is none yet */
+	bool amap_exclusive; /* it is locked for writing */
+	struct amap_walk up;
+	bool object_exclusive; /* the lower layer is locked for writing */
+
+	/* What the driver found. */
+	struct page *page; /* NULL with VMF_COPY, VMF_MAP_RO: zeros; with VMF_MAP: see pfn */
+	pfn_t pfn;	   /* VMF_MAP without page: a frame that has no descriptor */
+	uint32_t copy_len; /* VMF_COPY: bytes of page that count, zeros after them */
+	int error;	   /* VMF_FAIL */
+	enum fault_wait wait; /* VMF_WAIT */
+
+	/* What outlives a restart. */
+	bool want_amap_exclusive; /* a present translation must be replaced while no fault runs */
+	bool want_own;		  /* the page has to become private although it is only read */
+	struct vm_object *object; /* of the wait: referenced */
+	pgidx_t wait_index;
+	struct page *pinned;  /* the page that was waited for */
+	bool made_writable;   /* the pinned page may be written through shared mappings */
+	struct page *fresh;   /* stock: a frame */
+	bool fresh_is_zero;
+	struct amap_stock nodes;
+	struct pmap_stock tables;
+};
+
+/* Does the fault end with a page of the context's own? */
+static inline bool fault_wants_own(const struct fault *f)
+{
+	return f->access == VM_WRITE || f->how & FAULT_UNSHARE || f->want_own;
+}
+
+/* Results of the stages besides 0 and -errno. */
+#define FAULT_AGAIN 1 /* do f->wait with nothing held, then begin again */
+
+/*
+ * For drivers and the stages in cow.c. Have a frame in f->fresh, zeroed if wanted: from the stock or
+ * without reclaim. 0, or FAULT_AGAIN with FAULT_WAIT_MEMORY. Who uses the frame sets f->fresh to NULL.
+ */
+int __must_check fault_take_frame(struct fault *f, bool zero);
+/* f->fresh, about to become a private page. */
+struct page *fault_frame_as_anon(struct fault *f);
+/* Lock the upper layer for writing; what was found there has to be looked at again. */
+void fault_lock_amap_exclusive(struct fault *f);
+/*
+ * Take the present translation of the fault's page away, on all CPUs, and stand in the table again:
+ * no other fault may enter the page meanwhile. 0; FAULT_AGAIN: the cursor is closed.
+ */
+int __must_check fault_evict(struct fault *f, struct pmap_cursor *c);
+/* Enter a page of ours, which the slot holds, with all the vmap's rights. */
+void fault_enter_own(struct fault *f, struct pmap_cursor *c, struct page *pg);
+/* The slot's page is ours alone: raise it in place, and its neighbours. */
+int __must_check fault_reuse(struct fault *f);
+/* The last stage: pin pg (NULL: no page but a bare frame), if that was asked for. */
+int __must_check fault_finish(struct fault *f, struct page *pg);
+/* Ask for a restart. */
+static inline int fault_again(struct fault *f, enum fault_wait wait)
+{
+	f->wait = wait;
+	return FAULT_AGAIN;
+}
+/*
+ * Stand in the leaf table of the fault's address; own: the levels above let a page of ours be
+ * written. 0 or FAULT_AGAIN. => layers locked; closed by pmap_close
+ */
+int __must_check fault_open(struct fault *f, struct pmap_cursor *c, bool own);
+/* The rights that a translation of the vmap may have. */
+vm_flags_t fault_rights(const struct fault *f);
 
 #endif

@@ -35,8 +35,7 @@ struct mm_map_request {
 	uint64_t file_len;	  /* IMAGE: bytes that come from the file */
 	void *file;		  /* a reference is taken through vmap_file_ops; may be NULL */
 	paddr_t pa;		  /* MAP */
-	int (*handler)(void *cookie, struct vmap *vm, vaddr_t va, bool write,
-		struct page **out); /* CALLBACK */
+	vm_callback_fn handler; /* CALLBACK */
 	void *cookie;
 	const char *name;
 };

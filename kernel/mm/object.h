@@ -52,6 +52,7 @@ struct vm_object {
 	uint64_t npages;		  /* (60) resident */
 	uint64_t ndirty;		  /* (a) dirty pages */
 	struct list vo_mappings;	 /* (60) struct vmap.object_link of all vmaps that map it */
+	uint64_t vo_truncations; /* (60) visits to the private pages of the mappings so far */
 	uint32_t writable_maps;		 /* (60) shared mappings that may write (seals, ETXTBSY) */
 	struct list dirty_link;		 /* (65) in the list of objects with dirty pages */
 	paddr_t base;			 /* (c) VMO_PHYS: first byte */

@@ -21,6 +21,22 @@ typedef enum {
  */
 struct vmap *mm_get_free_vaddr_locked(
 	struct mm_context *ctx, size_t npages, vaddr_t base, valloc_flags flags);
+/* Lowest address that is handed out by itself (Linux's mmap_min_addr). */
+#define MM_MMAP_MIN 0x10000ul
+
+/* Where a range may go, for constructors that bring their own vmap. */
+struct mm_pick {
+	size_t npages;
+	vaddr_t base;	/* as above */
+	valloc_flags flags;
+	vaddr_t high;	   /* the range ends at or below; 0: anywhere */
+	vaddr_t congruent; /* prefer an address congruent to this modulo 2 MiB; 0: no wish */
+};
+/* 0 and *out, -ENOMEM, -EEXIST, -EINVAL. => mm_lock held for writing */
+int __must_check mm_pick_vaddr_locked(
+	struct mm_context *ctx, const struct mm_pick *pick, vaddr_t *out);
+/* Enter a blank vmap at a range that is free. => mm_lock held for writing */
+void mm_insert_blank_locked(struct mm_context *ctx, struct vmap *vm, vaddr_t va, size_t npages);
 /* Map a run of frames in the kernel half; no count changes. 0, -ENOMEM, -EINVAL. */
 int __must_check mm_map_kernel_pages(
 	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, size_t npages, vm_flags_t flags);

@@ -161,4 +161,20 @@ bool pmap_kernel_query(vaddr_t va, paddr_t *pa);
  * for them. */
 void tlb_shootdown(struct pmap *pm, cpuset_t cpus, const vaddr_t *pages, unsigned n, bool whole);
 
+/*
+ * After the removal of va's translation: when no other CPU has pm loaded, flush here and return true;
+ * else nothing is flushed. Waits for nobody. A CPU that loads pm later sees the table as it is.
+ * => the kernel is not preempted; the leaf table's lock may be held
+ */
+static inline bool tlb_flush_sole(struct pmap *pm, vaddr_t va)
+{
+	cpuset_t active = __atomic_load_n(&pm->active, __ATOMIC_SEQ_CST);
+
+	if (active & ~((cpuset_t)1 << cpu_id()))
+		return false;
+	if (active)
+		tlb_shootdown(pm, active, &va, 1, false);
+	return true;
+}
+
 #endif

@@ -14,6 +14,9 @@
 
 struct amap;
 struct fault;
+struct page;
+struct vmap;
+struct vmap_edit;
 
 typedef enum { VMAP_TYPE_PRIVATE, VMAP_TYPE_SHARED } vmap_type_t;
 typedef enum {
@@ -55,13 +58,19 @@ struct vm_segment_driver {
 		struct mm_context *ctx, paddr_t pa, size_t npages, vm_flags_t flags);
 	/* Drop what the kind keeps for the segment; called from vmap_release with no lock held. */
 	void (*vm_free)(struct vmap *vm);
-	/* Grow or shrink in place; -ENOMEM: the next range is taken; npages 0 = free. => mm_lock
-	 * write */
-	int (*vm_resize)(struct vmap *vm, size_t npages);
-	/* Find the page for a fault. => vmap locked (read), upper slot known */
+	/* Grow or shrink in place; -ENOMEM: the next range is taken; npages 0 = free. What it cuts
+	 * off is released by the end of the edit. => mm_lock write */
+	int (*vm_resize)(struct vmap_edit *e, struct vmap *vm, size_t npages);
+	/* Find the page for a fault that the upper layer has no page for. => vmap locked (read), its
+	 * object too */
 	enum vm_fault_result (*vm_fault)(struct fault *f);
 };
 extern const struct vm_segment_driver driver_anon, driver_file, driver_phys, driver_callback;
+
+/* A callback area's handler: *out is a page that stays as long as the area. 0 or a fault's error. Does
+ * not sleep. => mm_lock and the vmap's lock (read) */
+typedef int (*vm_callback_fn)(
+	void *cookie, struct vmap *vm, vaddr_t va, bool write, struct page **out);
 
 struct vmap {
 	struct rb_node node; /* (40) */
@@ -76,8 +85,10 @@ struct vmap {
 	vmap_type_t type;	/* (c) */
 	vmap_content_t content; /* (c) */
 	const struct vm_segment_driver *driver; /* (c) */
-	struct amap *amap;	  /* (45) upper layer; NULL until the first private page */
-	pgidx_t amap_off;	  /* (c) slot of the first page: congruent to vaddr modulo 2 MiB */
+	struct amap *amap; /* upper layer, atomic: NULL until a fault sets it once for the first
+			    * private page, or fork; released under (40) */
+	pgidx_t amap_off;  /* (40) slot of the first page: congruent to vaddr modulo 2 MiB, but after
+			    * a move to an address that is not */
 	struct vm_object *object; /* (40)(60) lower layer, holds a reference; NULL: zeros */
 	uint64_t offset;	  /* (40)(60) byte offset of the first page, page aligned */
 	uint64_t file_len; /* (c) images: bytes from offset that come from the file; UINT64_MAX: all
@@ -86,7 +97,11 @@ struct vmap {
 	uint64_t charged;	 /* (40) pages charged to the commit limit */
 	void *file;    /* (c) struct file that the mapping keeps open, for /proc/PID/maps; owned
 			  through vmap_file_ops */
-	void *cookie;  /* (c) callback kinds */
+	vm_callback_fn handler; /* (c) callback kinds, with their cookie */
+	void *cookie;
+	uint64_t truncate_seen; /* (40) vo_truncations of the object when its private pages were
+				   last looked at */
+	struct vmap *next;	/* chain of a stock or of the dead: nobody else knows the vmap */
 	char name[16]; /* (c) for maps: "[heap]", "[stack]", ... empty: none */
 };
 
@@ -108,14 +123,65 @@ struct vmap_file_ops {
 };
 void vmap_set_file_ops(const struct vmap_file_ops *ops);
 
-/* The vmap that holds va, or NULL. => mm_lock */
-struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va);
-/* The first vmap that ends after va, or NULL. => mm_lock */
-struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va);
-struct vmap *vmap_next(const struct vmap *vm);
-struct vmap *vmap_prev(const struct vmap *vm);
-/* All vmaps that touch [start, end), in order. */
-#define vmap_for_each_in(vm, ctx, start, end) \
-	for (vm = vmap_find_after(ctx, start); vm && vm->vaddr < (end); vm = vmap_next(vm))
+/* The slot of va in the upper layer. */
+static inline pgidx_t vmap_slot(const struct vmap *vm, vaddr_t va)
+{
+	return vm->amap_off + ((va - vm->vaddr) >> PAGE_SHIFT);
+}
+
+/* The index of va's page in the lower layer. */
+static inline pgidx_t vmap_index(const struct vmap *vm, vaddr_t va)
+{
+	return (vm->offset + (va - vm->vaddr)) >> PAGE_SHIFT;
+}
+
+static inline bool vmap_is_private(const struct vmap *vm)
+{
+	return vm->type == VMAP_TYPE_PRIVATE;
+}
+
+/*
+ * Life. A vmap from vmap_create is a blank private range that nobody knows; the caller fills it in.
+ */
+void vmap_init(void);
+/* flags: ALLOC_*. NULL: no memory. */
+struct vmap *vmap_create(struct mm_context *ctx, unsigned flags);
+/* Free the struct alone: it holds no reference. */
+void vmap_free(struct vmap *vm);
+/* A second vmap with the same attributes and references to file and object, not in the object's list
+ * and without upper layer. */
+void vmap_copy(struct vmap *dst, const struct vmap *src);
+/* Give vm its lower layer (a reference is taken) and enter it in the object's list; leave it again.
+ * => mm_lock (write) */
+void vmap_attach(struct vmap *vm, struct vm_object *vo, uint64_t offset);
+void vmap_detach(struct vmap *vm);
+/* Enter vm, which names an object already, in that object's list. => mm_lock (write) */
+void vmap_relink(struct vmap *vm);
+/* Drop what a dead vmap holds: file, object, the kind's own state; then free it. => nothing held */
+void vmap_release(struct vmap *vm);
+
+/* Into and out of the context's tree and its counters. => mm_lock (write) */
+void vmap_insert(struct mm_context *ctx, struct vmap *vm);
+void vmap_remove(struct vmap *vm);
+/* Cut vm at va; upper, a blank vmap, becomes [va, end). => mm_lock (write) */
+void vmap_split(struct vmap *vm, vaddr_t va, struct vmap *upper);
+/* Join vm with its neighbours where attributes and backing continue; returns the vmap that holds
+ * vm's range then. What is left over goes to the edit's dead. => mm_lock (write) */
+struct vmap *vmap_merge(struct vmap_edit *e, struct vmap *vm);
+/* Change the flags, with the context's counters. => mm_lock (write) */
+void vmap_set_flags(struct vmap *vm, vm_flags_t flags);
+/* Move the end (start): the pages that come or go have no slot and no translation. => mm_lock (write)
+ */
+void vmap_set_end(struct vmap *vm, vaddr_t end);
+void vmap_set_start(struct vmap *vm, vaddr_t start);
+
+/*
+ * Truncate's visit to the private pages of an object: drop the slots of page index first and beyond
+ * in every vmap. The object has its new size and no translations past it. => no mm lock held; the
+ * inode's lock may be
+ */
+void vmap_drop_private_past(struct vm_object *vo, pgidx_t first);
+
+#include "mm/vmap_tree.h"
 
 #endif

@@ -1,0 +1,60 @@
+/*
+ * Memory that starts as zeros. Private: the upper layer alone, or over a zero object (a private map
+ * of a memfd or tmpfs file). Shared: a zero object, whose pages appear when they are touched.
+ */
+#include "mm/buddy.h"
+#include "mm/cow.h"
+#include "mm/edit.h"
+#include "mm/fault.h"
+#include "mm/paging.h"
+#include "mm/vmap.h"
+
+static struct vmap *anon_alloc(
+	struct mm_context *ctx, vaddr_t start, size_t npages, vm_flags_t flags)
+{
+	return cow_allocate_zeroed_pages(
+		ctx, npages, start, start ? VALLOC_EXACT : VALLOC_DEFAULT, flags);
+}
+
+/* A private page where the object, if there is one, has none. */
+static enum vm_fault_result anon_fault_private(struct fault *f)
+{
+	return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;
+}
+
+static enum vm_fault_result anon_fault(struct fault *f)
+{
+	struct vm_object *vo = f->vm->object;
+	uint64_t off = f->index << PAGE_SHIFT;
+
+	if (!vo)
+		return anon_fault_private(f);
+	if (off >= vo->vo_size) {
+		f->error = -ENXIO;
+		return VMF_FAIL;
+	}
+	f->page = vm_object_get_page(vo, off);
+	if (vmap_is_private(f->vm))
+		return anon_fault_private(f);
+	if (f->page)
+		return VMF_MAP;
+	if (!f->object_exclusive) {
+		f->wait = FAULT_WAIT_INSERT;
+		return VMF_WAIT;
+	}
+	if (fault_take_frame(f, true) != 0)
+		return VMF_WAIT;
+	f->page = vm_object_insert_page_locked(vo, f->index, &f->fresh);
+	if (!f->page) {
+		f->wait = FAULT_WAIT_MEMORY;
+		return VMF_WAIT;
+	}
+	return VMF_MAP;
+}
+
+const struct vm_segment_driver driver_anon = {
+	.name = "anon",
+	.vm_alloc = anon_alloc,
+	.vm_resize = edit_resize,
+	.vm_fault = anon_fault,
+};

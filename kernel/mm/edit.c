@@ -1,0 +1,242 @@
+/*
+ * The phases of an edit:
+ *
+ *	begin   take mm_lock for writing: no fault of this context is under way
+ *	check   look at everything that may forbid the edit; add up what it needs
+ *	take    have the vmaps and nodes that it needs; short of memory: unlock, fill the stock (that
+ *	        may reclaim), begin again with the check
+ *	commit  change the tree, the layers and the page table in steps that cannot fail; flush
+ *	end     unlock; release what was unlinked: files, objects, pages
+ *
+ * Unmapping keeps this order: out of the tree; translations removed; flushed everywhere; out of the
+ * objects' lists; tables freed; pages dropped. An object's pages may be taken away (truncate) by who
+ * finds the vmap in the object's list and removes its translations; so a vmap stays in that list
+ * until no CPU can reach a page through it any more, and leaves it before the tables go that such
+ * a walk would use.
+ */
+#include "mm/edit.h"
+
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "mm/buddy.h"
+
+void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
+{
+	memset(e, 0, sizeof(*e));
+	e->ctx = ctx;
+	e->dead_tail = &e->dead;
+	rw_write_lock(&ctx->mm_lock);
+}
+
+static int stock_vmaps(struct vmap_edit *e, unsigned n, unsigned flags)
+{
+	while (e->nvmaps < n) {
+		struct vmap *vm = vmap_create(e->ctx, flags);
+
+		if (!vm)
+			return -ENOMEM;
+		vm->next = e->vmaps;
+		e->vmaps = vm;
+		e->nvmaps++;
+	}
+	return 0;
+}
+
+int edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])
+{
+	static const unsigned none[AMAP_CLASSES];
+
+	if (!need)
+		need = none;
+	if (stock_vmaps(e, nvmaps, ALLOC_NORECLAIM) == 0 &&
+		amap_stock_reserve(&e->nodes, need, ALLOC_NORECLAIM) == 0)
+		return 0;
+	e->want_vmaps = nvmaps;
+	memcpy(e->want_nodes, need, sizeof(e->want_nodes));
+	return EDIT_AGAIN;
+}
+
+bool edit_again(struct vmap_edit *e, int *err)
+{
+	if (*err != EDIT_AGAIN)
+		return false;
+	rw_write_unlock(&e->ctx->mm_lock);
+	*err = stock_vmaps(e, e->want_vmaps, ALLOC_RESERVE);
+	if (!*err)
+		*err = amap_stock_reserve(&e->nodes, e->want_nodes, ALLOC_RESERVE);
+	rw_write_lock(&e->ctx->mm_lock);
+	return *err == 0;
+}
+
+struct vmap *edit_take_vmap(struct vmap_edit *e)
+{
+	struct vmap *vm = e->vmaps;
+
+	assert(vm);
+	e->vmaps = vm->next;
+	e->nvmaps--;
+	return vm;
+}
+
+void edit_end(struct vmap_edit *e)
+{
+	struct vmap *vm;
+
+	rw_write_unlock(&e->ctx->mm_lock);
+	amap_dead_release(&e->dead_amaps);
+	while ((vm = e->dead) != NULL) {
+		e->dead = vm->next;
+		vmap_release(vm);
+	}
+	while ((vm = e->vmaps) != NULL) {
+		e->vmaps = vm->next;
+		vmap_free(vm);
+	}
+	amap_stock_drop(&e->nodes);
+}
+
+unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va)
+{
+	struct vmap *vm = vmap_find(e->ctx, va);
+
+	return vm && vm->vaddr != va;
+}
+
+void edit_cut(struct vmap_edit *e, vaddr_t va)
+{
+	struct vmap *vm = vmap_find(e->ctx, va);
+
+	if (vm && vm->vaddr != va)
+		vmap_split(vm, va, edit_take_vmap(e));
+}
+
+void edit_merge(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	struct vmap *vm = vmap_find_after(e->ctx, start ? start - 1 : 0);
+
+	while (vm && vm->vaddr <= end) {
+		vm = vmap_merge(e, vm);
+		vm = vmap_next(vm);
+	}
+}
+
+int edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *nvmaps,
+	unsigned need[AMAP_CLASSES])
+{
+	struct vmap *vm;
+
+	vmap_for_each_in(vm, e->ctx, start, end) {
+		vaddr_t from = MAX(start, vm->vaddr), to = MIN(end, vmap_end(vm));
+		bool whole = from == vm->vaddr && to == vmap_end(vm);
+
+		if (vm->vmflags & VM_SEALED)
+			return -EPERM;
+		*nvmaps += (from != vm->vaddr) + (to != vmap_end(vm));
+		/* The handle goes whole with its only vmap. */
+		if (vm->amap && !(whole && vm->amap->refs == 1))
+			amap_wipe_need(vm->amap, vmap_slot(vm, from), vmap_slot(vm, to - 1), need);
+	}
+	return 0;
+}
+
+/* Take the vmaps of [start, end) out of the tree, onto the end of the dead; returns the first. */
+static struct vmap *unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool *has_object)
+{
+	struct vmap **first = e->dead_tail, *vm, *next;
+
+	for (vm = vmap_find_after(e->ctx, start); vm && vm->vaddr < end; vm = next) {
+		next = vmap_next(vm);
+		vmap_remove(vm);
+		*has_object |= vm->object != NULL;
+		vm->next = NULL;
+		*e->dead_tail = vm;
+		e->dead_tail = &vm->next;
+	}
+	return *first;
+}
+
+/* Drop the upper layers of the dead from vm on: handles whole where no vmap names them any more. */
+static void drop_upper(struct vmap_edit *e, struct vmap *first)
+{
+	for (struct vmap *vm = first; vm; vm = vm->next) {
+		if (vm->amap && amap_put(vm->amap, &e->dead_amaps))
+			vm->amap = NULL;
+	}
+	for (struct vmap *vm = first; vm; vm = vm->next) {
+		if (vm->amap && vm->amap->refs)
+			amap_wipe(vm->amap, vm->amap_off, vm->amap_off + vm->npages - 1, &e->nodes,
+				&e->dead_amaps);
+		vm->amap = NULL;
+	}
+}
+
+void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	struct mm_context *ctx = e->ctx;
+	struct vmap *first, *prev, *next;
+	bool has_object = false;
+	struct tlb_batch tb;
+
+	edit_cut(e, start);
+	edit_cut(e, end);
+	first = unlink_range(e, start, end, &has_object);
+	if (!first)
+		return;
+	tlb_batch_init(&tb, &ctx->pmap);
+	pmap_remove(&ctx->pmap, start, end, &tb);
+	if (has_object) {
+		tlb_batch_finish(&tb);
+		tlb_batch_init(&tb, &ctx->pmap);
+		for (struct vmap *vm = first; vm; vm = vm->next)
+			vmap_detach(vm);
+	}
+	next = vmap_find_after(ctx, start);
+	prev = next ? vmap_prev(next) : vmap_last(ctx);
+	pmap_free_tables(&ctx->pmap, prev ? vmap_end(prev) : USER_MIN,
+		next ? next->vaddr : USER_MAX, &tb);
+	tlb_batch_finish(&tb);
+	drop_upper(e, first);
+}
+
+uint64_t edit_pages_in(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	struct vmap *vm;
+	uint64_t pages = 0;
+
+	vmap_for_each_in(vm, e->ctx, start, end)
+		pages += (MIN(end, vmap_end(vm)) - MAX(start, vm->vaddr)) >> PAGE_SHIFT;
+	return pages;
+}
+
+bool edit_within_limits(const struct vmap_edit *e, uint64_t pages, uint64_t minus, vm_flags_t flags,
+	bool is_private)
+{
+	const struct mm_context *ctx = e->ctx;
+
+	if (ctx->total_pages + pages - minus > ctx->limit_as >> PAGE_SHIFT)
+		return false;
+	if (!is_private || (flags & (VM_WRITE | VM_GROWSDOWN)) != VM_WRITE)
+		return true;
+	return ctx->data_pages + pages <= ctx->limit_data >> PAGE_SHIFT;
+}
+
+int edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages)
+{
+	vaddr_t end = vm->vaddr + ((uint64_t)npages << PAGE_SHIFT);
+	uint64_t more = npages > vm->npages ? npages - vm->npages : 0;
+
+	if (npages < vm->npages) {
+		edit_unmap(e, end, vmap_end(vm));
+		return 0;
+	}
+	if (end < vm->vaddr || end > USER_MAX || !vmap_gap_holds(e->ctx, vmap_end(vm), end))
+		return -ENOMEM;
+	if (!edit_within_limits(e, more, 0, vm->vmflags, vmap_is_private(vm)))
+		return -ENOMEM;
+	/* A handle with other users may have slots of theirs behind vm's. */
+	if (vm->amap && vm->amap->refs > 1)
+		return -ENOMEM;
+	if (more)
+		vmap_set_end(vm, end);
+	return 0;
+}

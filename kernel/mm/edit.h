@@ -1,0 +1,69 @@
+/*
+ * An edit of an address space: what map, unmap, protect, remap and advise have in common. edit.c
+ * has the phases.
+ */
+#ifndef MM_EDIT_H
+#define MM_EDIT_H
+
+#include "mm/amap.h"
+#include "mm/vmap.h"
+
+#define EDIT_VMAPS_MAX 4
+
+struct vmap_edit {
+	struct mm_context *ctx;
+	struct vmap *vmaps; /* stock of blank vmaps */
+	unsigned nvmaps;
+	struct amap_stock nodes;
+	unsigned want_vmaps; /* what the last edit_take was short of */
+	unsigned want_nodes[AMAP_CLASSES];
+	struct vmap *dead, **dead_tail; /* unlinked, in order of address */
+	struct amap_dead dead_amaps;
+};
+
+#define EDIT_AGAIN 1 /* an edit's memory has to be fetched with nothing held */
+
+/* Take ctx's lock for writing and begin. => nothing of rank 40 or above */
+void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
+/*
+ * The second phase: have nvmaps blank vmaps and the nodes (NULL: none) in stock. 0, or EDIT_AGAIN:
+ * nothing may have changed so far; leave by edit_again and check everything anew.
+ * => mm_lock (write); does not sleep for memory
+ */
+int __must_check edit_take(
+	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
+/*
+ * After check and take: with *err == EDIT_AGAIN unlock, fill the stock with nothing held, lock again
+ * and return true, or false with *err = -ENOMEM. Any other *err: false.
+ */
+bool edit_again(struct vmap_edit *e, int *err);
+/* A blank vmap of the stock: there is one. */
+struct vmap *edit_take_vmap(struct vmap_edit *e);
+/* Unlock and release what died. */
+void edit_end(struct vmap_edit *e);
+
+/* What unmapping a range takes; adds to nvmaps and need. -EPERM: a part is sealed. */
+int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end,
+	unsigned *nvmaps, unsigned need[AMAP_CLASSES]);
+/* Unmap, with what the check asked for in stock: cannot fail. */
+void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+/* Vmaps that a cut at va takes: 0 or 1. */
+unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va);
+/* Split the vmap that has va inside it, so that a vmap starts at va. */
+void edit_cut(struct vmap_edit *e, vaddr_t va);
+
+/* vm_resize of the kinds that can: grow into free space behind (-ENOMEM: taken, or a limit), or unmap
+ * the tail; npages 0: all. Shrinking needs the stock that edit_unmap_check asked for. */
+int __must_check edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages);
+
+/* Join all that can be joined from the vmap before start to the one behind end. */
+void edit_merge(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+
+/* Would pages more fit RLIMIT_AS and, for private writable memory, RLIMIT_DATA? minus: pages that
+ * the same edit unmaps. */
+bool edit_within_limits(const struct vmap_edit *e, uint64_t pages, uint64_t minus, vm_flags_t flags,
+	bool is_private);
+/* Pages of [start, end) that lie in vmaps. */
+uint64_t edit_pages_in(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * The ordered set of a context's vmaps: a red-black tree by address. Every vmap knows the hole in
+ * front of it (gap_before) and the largest such hole in its subtree (gap_max), so that placement
+ * finds a hole that is large enough in O(log n), from above or from below.
+ *
+ * The hole in front of a vmap that grows down is shorter by the stack guard gap: nothing is placed
+ * there by itself. The hole behind the last vmap belongs to nobody and is looked at by itself.
+ *
+ * Locking: the context's mm_lock.
+ */
+#include "mm/vmap_tree.h"
+
+#include "lib/assert.h"
+#include "mm/vmap.h"
+
+#define node_vmap(n) rb_entry(n, struct vmap, node)
+
+static void gap_augment(struct rb_node *n)
+{
+	struct vmap *vm = node_vmap(n);
+	uint64_t gap = vm->gap_before;
+
+	if (n->left)
+		gap = MAX(gap, node_vmap(n->left)->gap_max);
+	if (n->right)
+		gap = MAX(gap, node_vmap(n->right)->gap_max);
+	vm->gap_max = gap;
+}
+
+void vmap_tree_init(struct rb_tree *t)
+{
+	t->root = NULL;
+	t->augment = gap_augment;
+}
+
+struct vmap *vmap_first(struct mm_context *ctx)
+{
+	struct rb_node *n = rb_first(&ctx->vmaps);
+
+	return n ? node_vmap(n) : NULL;
+}
+
+struct vmap *vmap_last(struct mm_context *ctx)
+{
+	struct rb_node *n = rb_last(&ctx->vmaps);
+
+	return n ? node_vmap(n) : NULL;
+}
+
+struct vmap *vmap_next(const struct vmap *vm)
+{
+	struct rb_node *n = rb_next(&vm->node);
+
+	return n ? node_vmap(n) : NULL;
+}
+
+struct vmap *vmap_prev(const struct vmap *vm)
+{
+	struct rb_node *n = rb_prev(&vm->node);
+
+	return n ? node_vmap(n) : NULL;
+}
+
+struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
+{
+	struct rb_node *n = ctx->vmaps.root;
+
+	while (n) {
+		struct vmap *vm = node_vmap(n);
+
+		if (va < vm->vaddr)
+			n = n->left;
+		else if (va >= vmap_end(vm))
+			n = n->right;
+		else
+			return vm;
+	}
+	return NULL;
+}
+
+struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
+{
+	struct rb_node *n = ctx->vmaps.root;
+	struct vmap *found = NULL;
+
+	while (n) {
+		struct vmap *vm = node_vmap(n);
+
+		if (va < vmap_end(vm)) {
+			found = vm;
+			n = n->left;
+		} else {
+			n = n->right;
+		}
+	}
+	return found;
+}
+
+bool vmap_range_is_free(struct mm_context *ctx, vaddr_t start, vaddr_t end)
+{
+	struct vmap *vm = vmap_find_after(ctx, start);
+
+	return !vm || vm->vaddr >= end;
+}
+
+/* The hole between the end of prev (or 0) and vm that placement may use. */
+static uint64_t gap_in_front(const struct vmap *vm, const struct vmap *prev)
+{
+	uint64_t hole = vm->vaddr - (prev ? vmap_end(prev) : 0);
+	uint64_t guard = vm->vmflags & VM_GROWSDOWN ? STACK_GUARD_PAGES << PAGE_SHIFT : 0;
+
+	return hole > guard ? hole - guard : 0;
+}
+
+/* The end of that hole. */
+static vaddr_t gap_end(const struct vmap *vm)
+{
+	uint64_t guard = vm->vmflags & VM_GROWSDOWN ? STACK_GUARD_PAGES << PAGE_SHIFT : 0;
+
+	return vm->vaddr > guard ? vm->vaddr - guard : 0;
+}
+
+static void gap_refresh(struct mm_context *ctx, struct vmap *vm, const struct vmap *prev)
+{
+	uint64_t gap = gap_in_front(vm, prev);
+
+	if (gap == vm->gap_before)
+		return;
+	vm->gap_before = gap;
+	rb_update(&ctx->vmaps, &vm->node);
+}
+
+bool vmap_gap_holds(struct mm_context *ctx, vaddr_t start, vaddr_t end)
+{
+	struct vmap *vm = vmap_find_after(ctx, start);
+
+	return end <= USER_MAX && (!vm || gap_end(vm) >= end);
+}
+
+void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
+{
+	struct rb_node **link = &ctx->vmaps.root, *parent = NULL;
+	struct vmap *prev = NULL, *next = NULL;
+
+	while (*link) {
+		struct vmap *at = node_vmap(*link);
+
+		parent = *link;
+		if (vm->vaddr < at->vaddr) {
+			next = at;
+			link = &parent->left;
+		} else {
+			prev = at;
+			link = &parent->right;
+		}
+	}
+	assert(!prev || vmap_end(prev) <= vm->vaddr);
+	assert(!next || vmap_end(vm) <= next->vaddr);
+	vm->gap_before = gap_in_front(vm, prev);
+	vm->gap_max = vm->gap_before;
+	rb_insert(&ctx->vmaps, &vm->node, parent, link);
+	if (next)
+		gap_refresh(ctx, next, vm);
+}
+
+void vmap_tree_remove(struct vmap *vm)
+{
+	struct vmap *prev = vmap_prev(vm), *next = vmap_next(vm);
+
+	rb_remove(&vm->ctx->vmaps, &vm->node);
+	if (next)
+		gap_refresh(vm->ctx, next, prev);
+}
+
+void vmap_tree_update(struct vmap *vm)
+{
+	struct vmap *next = vmap_next(vm);
+
+	gap_refresh(vm->ctx, vm, vmap_prev(vm));
+	if (next)
+		gap_refresh(vm->ctx, next, vm);
+}
+
+/*
+ * Placement
+ */
+
+/* The highest address for pl inside the hole [start, end), or 0. */
+static vaddr_t fit_down(const struct vmap_place *pl, vaddr_t start, vaddr_t end)
+{
+	vaddr_t va;
+
+	start = MAX(start, pl->low);
+	end = MIN(end, pl->high);
+	if (end < start || end - start < pl->len || end - pl->len < pl->phase)
+		return 0;
+	va = ALIGN_DOWN(end - pl->len - pl->phase, pl->align) + pl->phase;
+	return va >= start ? va : 0;
+}
+
+/* The lowest one, or 0. */
+static vaddr_t fit_up(const struct vmap_place *pl, vaddr_t start, vaddr_t end)
+{
+	vaddr_t va;
+
+	start = MAX(start, pl->low);
+	end = MIN(end, pl->high);
+	va = start <= pl->phase ? pl->phase : ALIGN_UP(start - pl->phase, pl->align) + pl->phase;
+	return va < end && end - va >= pl->len ? va : 0;
+}
+
+/* A hole of this size fits wherever it starts. */
+static uint64_t sure_size(const struct vmap_place *pl)
+{
+	return pl->len + pl->align - PAGE_SIZE;
+}
+
+/*
+ * Search the holes of n's subtree from above. Subtrees without a hole of the sure size are not
+ * entered; besides the paths to the borders, each one entered has the answer.
+ */
+static vaddr_t place_down_in(const struct rb_node *n, const struct vmap_place *pl)
+{
+	while (n && node_vmap(n)->gap_max >= sure_size(pl)) {
+		const struct vmap *vm = node_vmap(n);
+		vaddr_t end = gap_end(vm), va;
+
+		if (vm->vaddr < pl->high) {
+			va = place_down_in(n->right, pl);
+			if (va)
+				return va;
+		}
+		if (vm->gap_before >= sure_size(pl)) {
+			va = fit_down(pl, end - vm->gap_before, end);
+			if (va)
+				return va;
+		}
+		if (vm->vaddr <= pl->low)
+			return 0;
+		n = n->left;
+	}
+	return 0;
+}
+
+static vaddr_t place_up_in(const struct rb_node *n, const struct vmap_place *pl)
+{
+	while (n && node_vmap(n)->gap_max >= sure_size(pl)) {
+		const struct vmap *vm = node_vmap(n);
+		vaddr_t end = gap_end(vm), va;
+
+		if (vm->vaddr > pl->low) {
+			va = place_up_in(n->left, pl);
+			if (va)
+				return va;
+		}
+		if (vm->gap_before >= sure_size(pl)) {
+			va = fit_up(pl, end - vm->gap_before, end);
+			if (va)
+				return va;
+		}
+		if (vm->vaddr >= pl->high)
+			return 0;
+		n = n->right;
+	}
+	return 0;
+}
+
+/* Where the hole behind the last vmap starts. */
+static vaddr_t tail_start(struct mm_context *ctx)
+{
+	struct vmap *last = vmap_last(ctx);
+
+	return last ? vmap_end(last) : 0;
+}
+
+vaddr_t vmap_place_down(struct mm_context *ctx, const struct vmap_place *pl)
+{
+	struct vmap_place any = *pl;
+	vaddr_t va = fit_down(pl, tail_start(ctx), USER_MAX);
+
+	if (!va)
+		va = place_down_in(ctx->vmaps.root, pl);
+	if (va || pl->align == PAGE_SIZE)
+		return va;
+	any.align = PAGE_SIZE;
+	any.phase = 0;
+	return vmap_place_down(ctx, &any);
+}
+
+vaddr_t vmap_place_up(struct mm_context *ctx, const struct vmap_place *pl)
+{
+	struct vmap_place any = *pl;
+	vaddr_t va = place_up_in(ctx->vmaps.root, pl);
+
+	if (!va)
+		va = fit_up(pl, tail_start(ctx), USER_MAX);
+	if (va || pl->align == PAGE_SIZE)
+		return va;
+	any.align = PAGE_SIZE;
+	any.phase = 0;
+	return vmap_place_up(ctx, &any);
+}
