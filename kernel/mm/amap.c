@@ -225,8 +225,7 @@ static void node_discard(struct amap_node *n, struct amap_dead *dead)
  * Make copy a second node with the content of n, slots [from, to) left out: all children gain a
  * parent. The caller links the copy and then puts n.
  */
-static void node_copy_but(
-	struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
+static void node_copy_but(struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
 {
 	unsigned slots = amap_node_slots(n->level), count = 0;
 
@@ -483,8 +482,8 @@ static void span_whole_slots(struct span sp, unsigned level, unsigned *from, uns
 		*to = *from;
 }
 
-static bool node_visit(const struct amap_node *n, struct span sp, pgidx_t base, amap_visit_fn fn,
-	void *cookie)
+static bool node_visit(
+	const struct amap_node *n, struct span sp, pgidx_t base, amap_visit_fn fn, void *cookie)
 {
 	unsigned to = span_to(sp, n->level);
 
@@ -610,8 +609,7 @@ static void node_wipe_need(
 		node_wipe_need(n->slots[last], span_of_slot(sp, n->level, last), shared, need);
 }
 
-void amap_wipe_need(
-	const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES])
+void amap_wipe_need(const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES])
 {
 	struct span sp;
 
@@ -660,8 +658,8 @@ static void node_wipe(void **link, struct span sp, struct amap_stock *st, struct
 	}
 }
 
-void amap_wipe(struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st,
-	struct amap_dead *dead)
+void amap_wipe(
+	struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st, struct amap_dead *dead)
 {
 	struct span sp;
 

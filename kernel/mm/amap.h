@@ -9,9 +9,9 @@
 #include "sync/rwlock.h"
 
 /* Levels: a leaf (0) has 32 pages; a node of level 1 has 16 leaves, 2 MiB; above them 64 slots. */
-#define AMAP_LEVELS	7
-#define AMAP_LEAF_SLOTS 32
-#define AMAP_CLASSES	3 /* sizes of nodes: leaf, level 1, above */
+#define AMAP_LEVELS	 7
+#define AMAP_LEAF_SLOTS	 32
+#define AMAP_CLASSES	 3   /* sizes of nodes: leaf, level 1, above */
 #define AMAP_TABLE_SLOTS 512 /* pages below one leaf page table: a node of level 1 */
 
 struct amap_node {
@@ -20,7 +20,7 @@ struct amap_node {
 	uint8_t level;	/* (c) */
 	uint8_t stale;	/* atomic, leaves: page tables may hold W bits that sharing made wrong */
 	struct amap_node *next; /* chain of a stock or of the dead: nobody else knows the node */
-	void *slots[];	/* struct page * in leaves, struct amap_node * above; NULL: empty */
+	void *slots[];		/* struct page * in leaves, struct amap_node * above; NULL: empty */
 };
 
 /*
@@ -28,14 +28,15 @@ struct amap_node {
  * (40) the context's mm_lock, (50) its own lock.
  */
 struct amap {
-	struct rwlock lock;	/* rank 50 */
-	struct amap_node *root; /* (50) the smallest node that covers the pages so far; may be NULL */
-	pgidx_t prefix;		/* (50) slot indices of the root start at prefix << its span */
-	uint32_t refs;		/* (40) vmaps that name the handle */
+	struct rwlock lock; /* rank 50 */
+	struct amap_node
+		*root;	/* (50) the smallest node that covers the pages so far; may be NULL */
+	pgidx_t prefix; /* (50) slot indices of the root start at prefix << its span */
+	uint32_t refs;	/* (40) vmaps that name the handle */
 	bool scattered; /* (40) a part of its range was moved away from the rest: its leaves may lie
 			 * below several page tables, so stale bits say nothing */
-	struct amap *clone;	/* (40 write) during fork: the child's handle */
-	struct amap *next;	/* chain of the dead */
+	struct amap *clone; /* (40 write) during fork: the child's handle */
+	struct amap *next;  /* chain of the dead */
 };
 
 /* Nodes (and a handle) that an operation may need: by class. Filled with nothing held. */
@@ -81,8 +82,7 @@ int __must_check amap_extend(
  * fill the stock and begin again (what was copied stays, it means the same).
  * => amap locked (write)
  */
-int __must_check amap_own(
-	struct amap *am, pgidx_t idx, struct amap_stock *st, struct amap_walk *w);
+int __must_check amap_own(struct amap *am, pgidx_t idx, struct amap_stock *st, struct amap_walk *w);
 /* Put pg into the empty slot: the slot takes a share. False: somebody was faster.
  * => path exclusive, amap locked (read) */
 bool amap_fill(struct amap_walk *w, pgidx_t idx, struct page *pg);
@@ -102,8 +102,8 @@ struct amap *amap_clone(struct amap *am, struct amap_stock *st);
 void amap_wipe(struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st,
 	struct amap_dead *dead);
 /* Adds to need[] the nodes that amap_wipe of that range may have to copy. => context locked */
-void amap_wipe_need(const struct amap *am, pgidx_t first, pgidx_t last,
-	unsigned need[AMAP_CLASSES]);
+void amap_wipe_need(
+	const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES]);
 /* Drop one vmap's reference: the handle goes to dead with the last one. True: it was the last.
  * => context locked (write) */
 bool amap_put(struct amap *am, struct amap_dead *dead);
@@ -124,6 +124,15 @@ void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last);
 typedef bool (*amap_visit_fn)(void *cookie, pgidx_t idx, struct page *pg);
 bool amap_visit(const struct amap *am, pgidx_t first, pgidx_t last, amap_visit_fn fn, void *cookie);
 uint64_t amap_resident(const struct amap *am, pgidx_t first, pgidx_t last);
+
+/*
+ * May a vmap of the handle grow, or take in a neighbour without handle? Its new slots are those of
+ * addresses that were free, so no other vmap of the handle has them; but one that was moved may.
+ */
+static inline bool amap_may_grow(const struct amap *am)
+{
+	return !am || am->refs == 1 || !am->scattered;
+}
 
 /* The page in slot idx of a leaf; another CPU may fill the slot at any time. */
 static inline struct page *amap_leaf_page(const struct amap_node *leaf, pgidx_t idx)

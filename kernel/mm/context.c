@@ -29,7 +29,8 @@ static void context_ctor(void *obj)
 
 void mm_init(void)
 {
-	context_cache = slab_cache_create("mm_context", sizeof(struct mm_context), 16, context_ctor);
+	context_cache =
+		slab_cache_create("mm_context", sizeof(struct mm_context), 16, context_ctor);
 	vmap_init();
 	amap_init();
 	cow_init();

@@ -125,7 +125,7 @@ int edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *
 {
 	struct vmap *vm;
 
-	vmap_for_each_in(vm, e->ctx, start, end) {
+	vmap_for_each_in (vm, e->ctx, start, end) {
 		vaddr_t from = MAX(start, vm->vaddr), to = MIN(end, vmap_end(vm));
 		bool whole = from == vm->vaddr && to == vmap_end(vm);
 
@@ -192,10 +192,37 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 	}
 	next = vmap_find_after(ctx, start);
 	prev = next ? vmap_prev(next) : vmap_last(ctx);
-	pmap_free_tables(&ctx->pmap, prev ? vmap_end(prev) : USER_MIN,
-		next ? next->vaddr : USER_MAX, &tb);
+	pmap_free_tables(
+		&ctx->pmap, prev ? vmap_end(prev) : USER_MIN, next ? next->vaddr : USER_MAX, &tb);
 	tlb_batch_finish(&tb);
 	drop_upper(e, first);
+}
+
+int edit_attributes(struct vmap_edit *e, vaddr_t start, vaddr_t end, vm_flags_t set,
+	vm_flags_t clear, int (*allowed)(const struct vmap *vm))
+{
+	vaddr_t pos = start;
+	struct vmap *vm;
+	int err;
+
+	do {
+		err = 0;
+		vmap_for_each_in (vm, e->ctx, start, end)
+			err = err ?: allowed ? allowed(vm) : 0;
+		err = err ?: edit_take(e, edit_cut_need(e, start) + edit_cut_need(e, end), NULL);
+	} while (edit_again(e, &err));
+	if (err)
+		return err;
+	edit_cut(e, start);
+	edit_cut(e, end);
+	vmap_for_each_in (vm, e->ctx, start, end) {
+		if (vm->vaddr > pos)
+			err = -ENOMEM;
+		pos = vmap_end(vm);
+		vmap_set_flags(vm, (vm->vmflags & ~clear) | set);
+	}
+	edit_merge(e, start, end);
+	return pos < end ? -ENOMEM : err;
 }
 
 uint64_t edit_pages_in(struct vmap_edit *e, vaddr_t start, vaddr_t end)
@@ -203,7 +230,7 @@ uint64_t edit_pages_in(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 	struct vmap *vm;
 	uint64_t pages = 0;
 
-	vmap_for_each_in(vm, e->ctx, start, end)
+	vmap_for_each_in (vm, e->ctx, start, end)
 		pages += (MIN(end, vmap_end(vm)) - MAX(start, vm->vaddr)) >> PAGE_SHIFT;
 	return pages;
 }
@@ -233,8 +260,7 @@ int edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages)
 		return -ENOMEM;
 	if (!edit_within_limits(e, more, 0, vm->vmflags, vmap_is_private(vm)))
 		return -ENOMEM;
-	/* A handle with other users may have slots of theirs behind vm's. */
-	if (vm->amap && vm->amap->refs > 1)
+	if (!amap_may_grow(vm->amap))
 		return -ENOMEM;
 	if (more)
 		vmap_set_end(vm, end);

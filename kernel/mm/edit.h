@@ -30,8 +30,7 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
  * nothing may have changed so far; leave by edit_again and check everything anew.
  * => mm_lock (write); does not sleep for memory
  */
-int __must_check edit_take(
-	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
+int __must_check edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
 /*
  * After check and take: with *err == EDIT_AGAIN unlock, fill the stock with nothing held, lock again
  * and return true, or false with *err = -ENOMEM. Any other *err: false.
@@ -43,8 +42,8 @@ struct vmap *edit_take_vmap(struct vmap_edit *e);
 void edit_end(struct vmap_edit *e);
 
 /* What unmapping a range takes; adds to nvmaps and need. -EPERM: a part is sealed. */
-int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end,
-	unsigned *nvmaps, unsigned need[AMAP_CLASSES]);
+int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *nvmaps,
+	unsigned need[AMAP_CLASSES]);
 /* Unmap, with what the check asked for in stock: cannot fail. */
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end);
 /* Vmaps that a cut at va takes: 0 or 1. */
@@ -58,6 +57,15 @@ int __must_check edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages
 
 /* Join all that can be joined from the vmap before start to the one behind end. */
 void edit_merge(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+
+/*
+ * Set and clear attributes of all vmaps in [start, end), cut at both ends, joined afterwards. May
+ * wait for memory: => begun, nothing else taken. 0; -ENOMEM: there are holes (the rest is done), or
+ * no memory (nothing is done). allowed (NULL: all) may refuse a vmap with -errno before anything is
+ * changed.
+ */
+int __must_check edit_attributes(struct vmap_edit *e, vaddr_t start, vaddr_t end, vm_flags_t set,
+	vm_flags_t clear, int (*allowed)(const struct vmap *vm));
 
 /* Would pages more fit RLIMIT_AS and, for private writable memory, RLIMIT_DATA? minus: pages that
  * the same edit unmaps. */

@@ -293,12 +293,12 @@ static bool is_file(const struct vmap *vm)
 	return vm->object && vm->object->kind == VMO_FILE;
 }
 
-/* What a translation of a page of the lower layer may grant. */
-static vm_flags_t lower_rights(const struct fault *f, const struct page *pg)
+/* What a translation of a page of the lower layer may grant, below a table of these rights. */
+static vm_flags_t lower_rights(const struct fault *f, const struct page *pg, vm_flags_t above)
 {
 	vm_flags_t rights = fault_rights(f);
 
-	if (vmap_is_private(f->vm))
+	if (vmap_is_private(f->vm) || !(above & VM_WRITE))
 		return rights & ~VM_WRITE;
 	/* W in a shared file mapping means: counted as dirty. */
 	if (is_file(f->vm) && !page_is(pg, PG_DIRTY))
@@ -337,7 +337,7 @@ static void enter_neighbours(struct fault *f, struct pmap_cursor *c)
 			continue;
 		if (!slot_is_empty_at(f, va))
 			continue;
-		pmap_set(c, va, page_pfn(pg), lower_rights(f, pg));
+		pmap_set(c, va, page_pfn(pg), lower_rights(f, pg, c->above));
 		mm_stat_inc(STAT_FAULT_AROUND);
 	}
 }
@@ -345,8 +345,8 @@ static void enter_neighbours(struct fault *f, struct pmap_cursor *c)
 /* Enter what the driver found. */
 static int map_lower(struct fault *f, struct page *pg, pfn_t pfn, bool writable)
 {
-	vm_flags_t rights = lower_rights(f, pg);
 	struct pmap_cursor c;
+	vm_flags_t rights;
 	int err = fault_open(f, &c, f->access == VM_WRITE);
 
 	if (err)
@@ -355,6 +355,7 @@ static int map_lower(struct fault *f, struct page *pg, pfn_t pfn, bool writable)
 		pmap_close(&c);
 		return fault_again(f, FAULT_WAIT_NONE);
 	}
+	rights = lower_rights(f, pg, c.above);
 	pmap_set(&c, f->va, pfn, writable ? rights : rights & ~VM_WRITE);
 	if (f->access != VM_WRITE && f->page && f->vm->object)
 		enter_neighbours(f, &c);
@@ -664,8 +665,8 @@ static void fault_end(struct fault *f)
 	pmap_stock_drop(&f->tables);
 }
 
-int mm_fault_page(struct mm_context *ctx, vaddr_t va, vm_flags_t access, unsigned how,
-	struct page **out)
+int mm_fault_page(
+	struct mm_context *ctx, vaddr_t va, vm_flags_t access, unsigned how, struct page **out)
 {
 	struct fault f = {
 		.ctx = ctx,

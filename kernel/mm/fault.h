@@ -22,8 +22,8 @@ int __must_check mm_handle_fault(struct mm_context *ctx, vaddr_t va, vm_flags_t 
 #define FAULT_FORCE   0x2u /* private memory: whatever its rights, if it may have them */
 /* As mm_handle_fault; *out, if wanted: the page, pinned (and counted in ctx->pins when it is private
  * and the context's own). */
-int __must_check mm_fault_page(struct mm_context *ctx, vaddr_t va, vm_flags_t access,
-	unsigned how, struct page **out);
+int __must_check mm_fault_page(
+	struct mm_context *ctx, vaddr_t va, vm_flags_t access, unsigned how, struct page **out);
 
 /* What has to happen with nothing held before a fault begins again. */
 enum fault_wait {
@@ -53,10 +53,10 @@ struct fault {
 	bool object_exclusive; /* the lower layer is locked for writing */
 
 	/* What the driver found. */
-	struct page *page; /* NULL with VMF_COPY, VMF_MAP_RO: zeros; with VMF_MAP: see pfn */
-	pfn_t pfn;	   /* VMF_MAP without page: a frame that has no descriptor */
-	uint32_t copy_len; /* VMF_COPY: bytes of page that count, zeros after them */
-	int error;	   /* VMF_FAIL */
+	struct page *page;    /* NULL with VMF_COPY, VMF_MAP_RO: zeros; with VMF_MAP: see pfn */
+	pfn_t pfn;	      /* VMF_MAP without page: a frame that has no descriptor */
+	uint32_t copy_len;    /* VMF_COPY: bytes of page that count, zeros after them */
+	int error;	      /* VMF_FAIL */
 	enum fault_wait wait; /* VMF_WAIT */
 
 	/* What outlives a restart. */
@@ -64,9 +64,9 @@ struct fault {
 	bool want_own;		  /* the page has to become private although it is only read */
 	struct vm_object *object; /* of the wait: referenced */
 	pgidx_t wait_index;
-	struct page *pinned;  /* the page that was waited for */
-	bool made_writable;   /* the pinned page may be written through shared mappings */
-	struct page *fresh;   /* stock: a frame */
+	struct page *pinned; /* the page that was waited for */
+	bool made_writable;  /* the pinned page may be written through shared mappings */
+	struct page *fresh;  /* stock: a frame */
 	bool fresh_is_zero;
 	struct amap_stock nodes;
 	struct pmap_stock tables;

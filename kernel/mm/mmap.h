@@ -35,7 +35,7 @@ struct mm_map_request {
 	uint64_t file_len;	  /* IMAGE: bytes that come from the file */
 	void *file;		  /* a reference is taken through vmap_file_ops; may be NULL */
 	paddr_t pa;		  /* MAP */
-	vm_callback_fn handler; /* CALLBACK */
+	vm_callback_fn handler;	  /* CALLBACK */
 	void *cookie;
 	const char *name;
 };
@@ -69,6 +69,11 @@ int __must_check mm_lock_range(
 int __must_check mm_lock_all(struct mm_context *ctx, int flags); /* mlockall(2); 0: munlockall */
 /* brk(2): returns the break as it is afterwards. */
 vaddr_t mm_brk(struct mm_context *ctx, vaddr_t new_brk);
+/* A fault below the lowest page of a stack: grow it down to va, if its limit and the guard gap below
+ * allow. 0 or -EFAULT. */
+int __must_check mm_grow_stack(struct mm_context *ctx, vaddr_t va);
+/* Make the vmaps of the range resident as their first use would; stops at the first error. */
+int __must_check mm_populate_range(struct mm_context *ctx, vaddr_t va, uint64_t len);
 /* Fault in every page of the range for the access; stops at the first error. */
 int __must_check mm_populate(struct mm_context *ctx, vaddr_t va, uint64_t len, vm_flags_t access);
 /* Free the whole area that holds va. 0 or -EINVAL. */

@@ -27,7 +27,7 @@ struct vmap *mm_get_free_vaddr_locked(
 /* Where a range may go, for constructors that bring their own vmap. */
 struct mm_pick {
 	size_t npages;
-	vaddr_t base;	/* as above */
+	vaddr_t base; /* as above */
 	valloc_flags flags;
 	vaddr_t high;	   /* the range ends at or below; 0: anywhere */
 	vaddr_t congruent; /* prefer an address congruent to this modulo 2 MiB; 0: no wish */

@@ -8,8 +8,8 @@
  *
  * Split and merge touch no radix tree: the halves of a vmap name the same amap handle with disjoint
  * ranges of slots. The slots of a handle outside its vmaps' ranges are empty, because whatever
- * unmaps a range wipes it; hence a handle that only one vmap names may be carried over to a
- * neighbour that has none.
+ * unmaps a range wipes it; hence a handle may be carried over to a neighbour that has none
+ * (amap_may_grow).
  *
  * Locking: mm_lock (write) for all changes; start, end and offset change under the object's lock
  * too, so that who holds either may read them.
@@ -71,6 +71,13 @@ void vmap_free(struct vmap *vm)
 	slab_free(vmap_cache, vm);
 }
 
+void vmap_set_file(struct vmap *vm, void *file)
+{
+	vm->file = file;
+	if (file)
+		file_ops->get(file);
+}
+
 void vmap_copy(struct vmap *dst, const struct vmap *src)
 {
 	dst->vaddr = src->vaddr;
@@ -85,9 +92,7 @@ void vmap_copy(struct vmap *dst, const struct vmap *src)
 	dst->offset = src->offset;
 	dst->file_len = src->file_len;
 	dst->charged = src->charged;
-	dst->file = src->file;
-	if (dst->file)
-		file_ops->get(dst->file);
+	vmap_set_file(dst, src->file);
 	dst->handler = src->handler;
 	dst->cookie = src->cookie;
 	dst->truncate_seen = src->truncate_seen;
@@ -274,7 +279,9 @@ static bool upper_continues(const struct vmap *a, const struct vmap *b)
 		return false;
 	if (a->amap == b->amap)
 		return true;
-	return (!a->amap && b->amap->refs == 1) || (!b->amap && a->amap->refs == 1);
+	if (a->amap && b->amap)
+		return false;
+	return amap_may_grow(a->amap ? a->amap : b->amap);
 }
 
 static bool can_merge(const struct vmap *a, const struct vmap *b)
@@ -364,7 +371,7 @@ static struct mm_context *next_unseen_context(struct vm_object *vo)
 	struct vmap *vm;
 
 	rw_read_lock(&vo->lock);
-	list_for_each_entry(vm, &vo->vo_mappings, object_link) {
+	list_for_each_entry (vm, &vo->vo_mappings, object_link) {
 		if (vmap_is_private(vm) && READ_ONCE(vm->truncate_seen) != vo->vo_truncations) {
 			ctx = vm->ctx;
 			mm_hold_context(ctx);

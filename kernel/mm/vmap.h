@@ -87,7 +87,7 @@ struct vmap {
 	const struct vm_segment_driver *driver; /* (c) */
 	struct amap *amap; /* upper layer, atomic: NULL until a fault sets it once for the first
 			    * private page, or fork; released under (40) */
-	pgidx_t amap_off;  /* (40) slot of the first page: congruent to vaddr modulo 2 MiB, but after
+	pgidx_t amap_off; /* (40) slot of the first page: congruent to vaddr modulo 2 MiB, but after
 			    * a move to an address that is not */
 	struct vm_object *object; /* (40)(60) lower layer, holds a reference; NULL: zeros */
 	uint64_t offset;	  /* (40)(60) byte offset of the first page, page aligned */
@@ -95,14 +95,14 @@ struct vmap {
 			    */
 	struct list object_link; /* (60) in object->vo_mappings */
 	uint64_t charged;	 /* (40) pages charged to the commit limit */
-	void *file;    /* (c) struct file that the mapping keeps open, for /proc/PID/maps; owned
+	void *file; /* (c) struct file that the mapping keeps open, for /proc/PID/maps; owned
 			  through vmap_file_ops */
 	vm_callback_fn handler; /* (c) callback kinds, with their cookie */
 	void *cookie;
 	uint64_t truncate_seen; /* (40) vo_truncations of the object when its private pages were
 				   last looked at */
 	struct vmap *next;	/* chain of a stock or of the dead: nobody else knows the vmap */
-	char name[16]; /* (c) for maps: "[heap]", "[stack]", ... empty: none */
+	char name[16];		/* (c) for maps: "[heap]", "[stack]", ... empty: none */
 };
 
 static inline vaddr_t vmap_end(const struct vmap *vm)
@@ -157,6 +157,8 @@ void vmap_attach(struct vmap *vm, struct vm_object *vo, uint64_t offset);
 void vmap_detach(struct vmap *vm);
 /* Enter vm, which names an object already, in that object's list. => mm_lock (write) */
 void vmap_relink(struct vmap *vm);
+/* Keep file (may be NULL) open as long as vm lives. */
+void vmap_set_file(struct vmap *vm, void *file);
 /* Drop what a dead vmap holds: file, object, the kind's own state; then free it. => nothing held */
 void vmap_release(struct vmap *vm);
 
