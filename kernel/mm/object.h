@@ -51,11 +51,11 @@ struct vm_object {
 	struct radix vo_pages;		  /* (60) struct page * by index */
 	uint64_t npages;		  /* (60) resident */
 	uint64_t ndirty;		  /* (a) dirty pages */
-	struct list vo_mappings;	 /* (60) struct vmap.object_link of all vmaps that map it */
+	struct list vo_mappings; /* (60) struct vmap.object_link of all vmaps that map it */
 	uint64_t vo_truncations; /* (60) visits to the private pages of the mappings so far */
-	uint32_t writable_maps;		 /* (60) shared mappings that may write (seals, ETXTBSY) */
-	struct list dirty_link;		 /* (65) in the list of objects with dirty pages */
-	paddr_t base;			 /* (c) VMO_PHYS: first byte */
+	uint32_t writable_maps;	 /* (60) shared mappings that may write (seals, ETXTBSY) */
+	struct list dirty_link;	 /* (65) in the list of objects with dirty pages */
+	paddr_t base;		 /* (c) VMO_PHYS: first byte */
 	const struct vm_object_ops *ops; /* (c) VMO_FILE */
 	void *owner; /* (c) VMO_FILE: inode or block device; VMO_CALLBACK: cookie */
 };

@@ -21,8 +21,8 @@ typedef uint64_t pgidx_t; /* page index inside an object or amap */
 
 /* The user half: [USER_MIN, USER_MAX). Page 0 and the last page below the hole are never handed out
  * by themselves. */
-#define USER_MIN 0x0ul
-#define USER_MAX 0x00007ffffffff000ul
+#define USER_MIN      0x0ul
+#define USER_MAX      0x00007ffffffff000ul
 #define USER_HALF_END 0x0000800000000000ul /* what the user half of a page table covers */
 
 /* The kernel half (one line an area; arch/x86/layout.h has the page-table view). */
