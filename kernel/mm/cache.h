@@ -12,7 +12,8 @@
 
 #include "mm/object.h"
 
-#define CACHE_NOFILL 0x1u /* the caller overwrites the whole page: a new page is zeroed, not read \
+#define CACHE_NOFILL \
+	0x1u /* the caller overwrites the whole page: a new page is zeroed, not read \
 			   */
 #define CACHE_READAHEAD 0x2u /* sequential: fill a few more pages with one request */
 

@@ -48,14 +48,19 @@ struct vm_object {
 	struct rwlock lock; /* rank 60: read = look up, enter; write = insert, remove, truncate */
 	char vo_name[VM_OBJECT_NAME_MAX]; /* (c) */
 	uint64_t vo_size;		  /* (60) bytes; also read without the lock as a hint */
-	struct radix vo_pages;		  /* (60) struct page * by index */
-	uint64_t npages;		  /* (60) resident */
-	uint64_t ndirty;		  /* (a) dirty pages */
-	struct list vo_mappings; /* (60) struct vmap.object_link of all vmaps that map it */
-	uint64_t vo_truncations; /* (60) visits to the private pages of the mappings so far */
-	uint32_t writable_maps;	 /* (60) shared mappings that may write (seals, ETXTBSY) */
-	struct list dirty_link;	 /* (65) in the list of objects with dirty pages */
-	paddr_t base;		 /* (c) VMO_PHYS: first byte */
+	/* struct page * by index, marked: dirty. Structure (60 write and mark_lock), marks
+	 * (mark_lock). */
+	struct radix vo_pages;
+	struct spinlock mark_lock; /* rank 65 */
+	uint64_t npages;	   /* (60) resident */
+	uint64_t ndirty;	   /* (a) dirty pages; changed under mark_lock */
+	uint64_t nwriting;	   /* (a) pages under write-back */
+	struct list vo_mappings;   /* (60) struct vmap.object_link of all vmaps that map it */
+	uint64_t vo_truncations;   /* (60) visits to the private pages of the mappings so far */
+	uint32_t writable_maps;	   /* (60) shared mappings that may write (seals, ETXTBSY) */
+	struct list dirty_link;	   /* (65) in the list of objects with dirty pages */
+	struct list all_link;	   /* (65) in the list of file objects (reclaim's hand) */
+	paddr_t base;		   /* (c) VMO_PHYS: first byte */
 	const struct vm_object_ops *ops; /* (c) VMO_FILE */
 	void *owner; /* (c) VMO_FILE: inode or block device; VMO_CALLBACK: cookie */
 };
@@ -68,6 +73,8 @@ struct vm_object *vm_object_create_in_place(
 	const char *name, paddr_t base, uint64_t len, vm_flags_t prot);
 struct vm_object *vm_object_create_file(
 	const char *name, uint64_t len, const struct vm_object_ops *ops, void *owner);
+/* Slab caches; before the first object is made. */
+void vm_object_init(void);
 struct vm_object *vm_object_get(struct vm_object *vo);
 void vm_object_put(struct vm_object *vo);
 
@@ -83,8 +90,11 @@ struct page *vm_object_alloc_page(struct vm_object *vo, uint64_t off, unsigned o
 /* The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). */
 struct page *vm_object_insert_page_locked(struct vm_object *vo, pgidx_t idx, struct page **stock);
 
-/* Remove translations of pages [first, last] in every vmap of vo_mappings, or (lower) only clear W.
- * => lock held for writing */
+/*
+ * Remove translations of pages [first, last] in every vmap of vo_mappings, or (lower) only clear W
+ * in the shared ones; flushed on return. The object's lock keeps the vmaps where they are, and so
+ * the tables over them. => lock held for writing, nothing above it
+ */
 void vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower);
 
 #endif

@@ -19,12 +19,13 @@
  */
 #include "mm/page.h"
 #include "boot_info.h"
+#include "cpu.h"
 #include "klog.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
 #include "mm/physmap.h"
-#include "panic.h"
+#include "sync/rank.h"
 
 struct page *page_array;
 pfn_t page_array_count;
@@ -99,6 +100,25 @@ uint32_t page_set_flags(struct page *pg, uint32_t bits)
 uint32_t page_clear_flags(struct page *pg, uint32_t bits)
 {
 	return __atomic_fetch_and(&pg->flags, ~bits, __ATOMIC_ACQ_REL);
+}
+
+void page_lock(struct page *pg)
+{
+#ifdef QUIRE_DEBUG
+	static const struct lock_debug page_bit = {RANK_AMAP_LEAF, "page bit"};
+
+	rank_acquire(pg, &page_bit);
+#endif
+	while (page_set_flags(pg, PG_LOCKED) & PG_LOCKED)
+		cpu_relax();
+}
+
+void page_unlock(struct page *pg)
+{
+#ifdef QUIRE_DEBUG
+	rank_release(pg);
+#endif
+	page_clear_flags(pg, PG_LOCKED);
 }
 
 struct page *page_table_alloc(unsigned flags)

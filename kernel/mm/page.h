@@ -59,11 +59,12 @@ _Static_assert(sizeof(struct page) == 32, "struct page");
 #define PG_ERROR      0x0100u /* the fill failed */
 #define PG_REFERENCED 0x0200u
 #define PG_LRU	      0x0400u
-#define PG_WAITERS    0x0800u /* somebody sleeps on BUSY or WRITING */
-#define PG_ZEROED     0x1000u /* free and known to be zero */
-#define PG_FOREIGN    0x2000u /* in-place: never freed */
-#define PG_POISONED   0x4000u /* free and filled with the poison pattern (debug builds) */
-#define PG_TAIL	      0x8000u /* slab: not the first frame of its slab; owner is that first page */
+#define PG_WAITERS    0x0800u  /* somebody sleeps on BUSY or WRITING */
+#define PG_ZEROED     0x1000u  /* free and known to be zero */
+#define PG_FOREIGN    0x2000u  /* in-place: never freed */
+#define PG_POISONED   0x4000u  /* free and filled with the poison pattern (debug builds) */
+#define PG_LOCKED     0x10000u /* the page bit (rank 62): guards owner and index of object pages */
+#define PG_TAIL	      0x8000u  /* slab: not the first frame of its slab; owner is that first page */
 
 extern struct page *page_array;
 extern pfn_t page_array_count; /* frames 0 .. count - 1 have a descriptor */
@@ -118,6 +119,14 @@ static inline uint32_t page_type(const struct page *pg)
 {
 	return page_flags(pg) & PG_TYPE_MASK;
 }
+
+/*
+ * The page bit: while it is held the page stays in its object (owner, index), and so the object
+ * stays too. From a pinned page to its owner there is no other safe way for one that holds neither
+ * the object's lock nor a reference. Spins; rank 62.
+ */
+void page_lock(struct page *pg);
+void page_unlock(struct page *pg);
 
 /* A zeroed frame for a page table: type PG_TABLE, lock free, no live entries. NULL: no memory.
  * Locks as page_alloc. */

@@ -1,0 +1,81 @@
+/*
+ * reclaim: what the allocator asks when nothing is left.
+ *
+ * A hand goes round the file objects (a descriptor has no room for the links of a global list of
+ * pages) and drops clean pages that nobody used since it last came by; if that is not enough it
+ * takes the used ones too, then lets the owners of other caches shrink, and at last waits for the
+ * flusher to make dirty pages clean. Private memory stays: there is no swap.
+ *
+ * No lock of its own: the hand is the order of the list of objects.
+ */
+#include "mm/reclaim.h"
+#include "lib/assert.h"
+#include "mm/buddy.h"
+#include "mm/kva.h"
+#include "mm/object_pages.h"
+#include "mm/stats.h"
+
+static uint64_t (*shrinkers[RECLAIM_SHRINKERS])(void);
+
+void reclaim_add_shrinker(uint64_t (*fn)(void))
+{
+	for (unsigned i = 0; i < RECLAIM_SHRINKERS; i++) {
+		if (!shrinkers[i]) {
+			shrinkers[i] = fn;
+			return;
+		}
+	}
+	assert(!"room for a shrinker");
+}
+
+/* Once round all file objects. */
+static uint64_t round_trip(uint64_t want, bool referenced)
+{
+	uint64_t freed = 0;
+
+	for (uint64_t n = object_count_all(false); n && freed < want; n--) {
+		struct vm_object *vo = object_next_of_all(false);
+
+		if (!vo)
+			break;
+		freed += cache_drop_some(vo, want - freed, referenced);
+		vm_object_put(vo);
+	}
+	return freed;
+}
+
+uint64_t reclaim_clean(uint64_t want)
+{
+	uint64_t freed = round_trip(want, false);
+
+	if (freed < want)
+		freed += round_trip(want - freed, true);
+	mm_stat_add(STAT_RECLAIM, freed);
+	return freed;
+}
+
+static uint64_t shrink_others(void)
+{
+	uint64_t freed = kva_drain();
+
+	for (unsigned i = 0; i < RECLAIM_SHRINKERS && shrinkers[i]; i++)
+		freed += shrinkers[i]();
+	return freed;
+}
+
+static uint64_t reclaim(uint64_t want)
+{
+	uint64_t freed = reclaim_clean(want);
+
+	if (freed)
+		return freed;
+	freed = shrink_others();
+	while (!freed && writeback_wait_progress())
+		freed = reclaim_clean(want);
+	return freed;
+}
+
+void reclaim_init(void)
+{
+	buddy_set_reclaim(reclaim);
+}

@@ -1,0 +1,264 @@
+/*
+ * writeback: dirty pages to their backing store; the flusher.
+ *
+ * A run of consecutive dirty pages is written by one request. Under the object's lock each page
+ * gets WRITING and loses DIRTY, all shared mappings lose their right to write it, with the flush
+ * acknowledged; what lies behind the end of the file is cleared. Then, with nothing locked, the
+ * owner writes. A write that comes meanwhile makes the page DIRTY again and is written next time.
+ *
+ *	DIRTY -> WRITING -> (written) -> clean
+ *	            `> (failed) -> DIRTY again, the error goes to who asked
+ *
+ * The flusher is one thread: it writes everything that is dirty some seconds after the first page
+ * became so, at once when there is too much of it, and sleeps without a timer when all is clean.
+ */
+#include "klog.h"
+#include "lib/assert.h"
+#include "lib/string.h"
+#include "mm/buddy.h"
+#include "mm/cache.h"
+#include "mm/object_pages.h"
+#include "mm/reclaim.h"
+#include "mm/stats.h"
+#include "sched/clock.h"
+#include "sched/sched.h"
+#include "sync/waitqueue.h"
+
+#define RUN_MAX		 32
+#define FLUSH_DELAY_NS	 (5 * NSEC_PER_SEC)
+#define PROGRESS_WAIT_NS (2 * NSEC_PER_SEC)
+
+static uint64_t writing_pages; /* (a) */
+static struct waitqueue flusher_queue, progress_queue;
+static struct thread *flusher; /* NULL: not started */
+static bool flusher_idle;      /* (a) it waits for the first dirty page */
+static bool flush_now;	       /* (a) somebody cannot wait for the delay */
+static uint64_t rounds;	       /* (a) completed by the flusher */
+
+uint64_t writeback_pages(void)
+{
+	return READ_ONCE(writing_pages);
+}
+
+/* --- one object ------------------------------------------------------------------------------ */
+
+struct run {
+	struct vm_object *vo;
+	unsigned n;
+	struct page *pages[RUN_MAX];
+};
+
+static void run_add_locked(struct run *r, struct page *pg)
+{
+	page_pin(pg);
+	page_set_flags(pg, PG_WRITING);
+	object_mark_clean(r->vo, pg);
+	r->pages[r->n++] = pg;
+}
+
+/* The tail of the file's last page reads as zero in the file system. */
+static void run_clear_tail_locked(struct run *r)
+{
+	struct page *pg = r->pages[r->n - 1];
+	uint64_t size = r->vo->vo_size;
+	size_t tail = size & PAGE_MASK;
+
+	if (tail && pg->index == size >> PAGE_SHIFT)
+		memset((char *)page_virt(pg) + tail, 0, PAGE_SIZE - tail);
+}
+
+/*
+ * Gather the next run of [*idx, last]; *idx moves behind it. A page that is being written already
+ * is returned in *busy, pinned, and ends the run. => nothing locked; on return r->n may be 0
+ */
+static void run_gather(struct run *r, pgidx_t *idx, pgidx_t last, struct page **busy)
+{
+	struct vm_object *vo = r->vo;
+
+	*busy = NULL;
+	r->n = 0;
+	rw_write_lock(&vo->lock);
+	while (r->n < RUN_MAX) {
+		pgidx_t at = *idx;
+		struct page *pg = object_next_dirty_locked(vo, &at);
+
+		if (!pg || at > last) {
+			if (!r->n)
+				*idx = UINT64_MAX;
+			break;
+		}
+		if (r->n && at != r->pages[r->n - 1]->index + 1)
+			break;
+		if (page_is(pg, PG_WRITING)) {
+			if (!r->n) {
+				page_pin(pg);
+				*busy = pg;
+			}
+			break;
+		}
+		run_add_locked(r, pg);
+		*idx = at + 1;
+	}
+	if (r->n) {
+		__atomic_fetch_add(&vo->nwriting, r->n, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&writing_pages, r->n, __ATOMIC_RELAXED);
+		vm_object_unmap_locked(vo, r->pages[0]->index, r->pages[r->n - 1]->index, true);
+		run_clear_tail_locked(r);
+	}
+	rw_write_unlock(&vo->lock);
+}
+
+static int run_write(struct run *r)
+{
+	int err = r->vo->ops->write(r->vo, r->pages, r->n);
+
+	mm_stat_add(STAT_PAGE_OUT, r->n);
+	__atomic_fetch_sub(&r->vo->nwriting, r->n, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&writing_pages, r->n, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < r->n; i++) {
+		if (err)
+			cache_mark_dirty(r->pages[i]);
+		cache_clear_and_wake(r->pages[i], PG_WRITING);
+		page_unpin(r->pages[i]);
+	}
+	return err;
+}
+
+/* Wait for what others have under write-back in [first, last]. */
+static void wait_for_writing(struct vm_object *vo, pgidx_t first, pgidx_t last)
+{
+	pgidx_t idx = first;
+
+	while (READ_ONCE(vo->nwriting)) {
+		struct page *pg;
+
+		rw_read_lock(&vo->lock);
+		while ((pg = object_next_locked(vo, &idx)) && idx <= last &&
+			!page_is(pg, PG_WRITING))
+			idx++;
+		if (pg && idx <= last)
+			page_pin(pg);
+		else
+			pg = NULL;
+		rw_read_unlock(&vo->lock);
+		if (!pg)
+			return;
+		cache_wait_always(pg, PG_WRITING);
+		page_unpin(pg);
+	}
+}
+
+int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
+{
+	struct run r = {.vo = vo};
+	pgidx_t idx = first;
+	int err = 0;
+
+	if (vo->kind != VMO_FILE || !vo->ops->write)
+		return 0;
+	rank_assert_none_from(vo->vo_flags & VMO_DEVICE_META ? RANK_DEV_PAGE_BUSY : RANK_PAGE_BUSY);
+	while (READ_ONCE(vo->ndirty) && idx != UINT64_MAX && idx <= last) {
+		struct page *busy;
+		int e = 0;
+
+		if (READ_ONCE(vo->vo_flags) & VMO_UNLINKED)
+			break;
+		run_gather(&r, &idx, last, &busy);
+		if (r.n)
+			e = run_write(&r);
+		if (busy) {
+			cache_wait_always(busy, PG_WRITING);
+			page_unpin(busy);
+		}
+		if (e && !err)
+			err = e;
+		cond_resched();
+	}
+	wait_for_writing(vo, first, last);
+	return err;
+}
+
+/* --- all objects ----------------------------------------------------------------------------- */
+
+int cache_sync_all(void)
+{
+	int err = 0;
+
+	/* Those that are dirty now, each once; what becomes dirty meanwhile is the next call's. */
+	for (uint64_t n = object_count_all(true); n; n--) {
+		struct vm_object *vo = object_next_of_all(true);
+		int e;
+
+		if (!vo)
+			break;
+		e = cache_write_back(vo, 0, UINT64_MAX);
+		if (e && !err)
+			err = e;
+		vm_object_put(vo);
+	}
+	return err;
+}
+
+/* More than a fifth of memory is dirty. */
+static bool too_much(void)
+{
+	return object_dirty_total() > buddy_total_frames() / 5;
+}
+
+static bool flusher_must_run(void)
+{
+	return __atomic_load_n(&flush_now, __ATOMIC_SEQ_CST) || too_much();
+}
+
+void writeback_notify(void)
+{
+	if (!flusher)
+		return;
+	/* The flusher sets idle, then looks for dirty pages; here it is the other way round. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (READ_ONCE(flusher_idle) || too_much())
+		wake_one(&flusher_queue);
+}
+
+static void flusher_main(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		__atomic_store_n(&flusher_idle, true, __ATOMIC_SEQ_CST);
+		wait_event(&flusher_queue, object_dirty_total() > 0 || flusher_must_run());
+		__atomic_store_n(&flusher_idle, false, __ATOMIC_SEQ_CST);
+		(void)wait_event_mode(&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE,
+			clock_monotonic_ns() + FLUSH_DELAY_NS);
+		__atomic_store_n(&flush_now, false, __ATOMIC_SEQ_CST);
+		if (cache_sync_all())
+			klog_err("flusher: some pages could not be written");
+		__atomic_fetch_add(&rounds, 1, __ATOMIC_SEQ_CST);
+		wake_all(&progress_queue);
+	}
+}
+
+bool writeback_wait_progress(void)
+{
+	uint64_t round = __atomic_load_n(&rounds, __ATOMIC_SEQ_CST);
+	int err;
+
+	if (!flusher || thread_current() == flusher || object_dirty_total() + writing_pages == 0)
+		return false;
+	__atomic_store_n(&flush_now, true, __ATOMIC_SEQ_CST);
+	wake_one(&flusher_queue);
+	err = wait_event_mode(&progress_queue, READ_ONCE(rounds) != round, WAIT_KILLABLE,
+		clock_monotonic_ns() + PROGRESS_WAIT_NS);
+	return err == 0;
+}
+
+void cache_init(void)
+{
+	struct thread *t;
+
+	waitqueue_init(&flusher_queue);
+	waitqueue_init(&progress_queue);
+	reclaim_init();
+	t = thread_create_kernel("flusher", flusher_main, NULL);
+	assert(!IS_ERR(t));
+	flusher = t;
+}
