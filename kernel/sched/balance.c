@@ -127,8 +127,7 @@ void balance_call_idle(const struct thread *t)
 
 	if (cpu_count() == 1)
 		return;
-	atomic_thread_fence(memory_order_seq_cst);
-	idle = READ_ONCE(sched_idle_set) & READ_ONCE(t->affinity);
+	idle = __atomic_fetch_or(&sched_idle_set, 0, __ATOMIC_SEQ_CST) & READ_ONCE(t->affinity);
 	if (idle)
 		cpu_send_reschedule((unsigned)__builtin_ctzll(idle));
 }

@@ -27,6 +27,16 @@ void wait_entry_init(struct wait_entry *we)
 	list_init(&we->link);
 }
 
+/*
+ * The full barrier of the two columns in waitqueue.h: an atomic that changes nothing. The waiter's
+ * and the waker's are ordered by the word they share, whichever comes second sees what was before
+ * the first.
+ */
+static inline void barrier(struct waitqueue *wq)
+{
+	__atomic_fetch_or(&wq->lock.locked, 0, __ATOMIC_SEQ_CST);
+}
+
 void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mode)
 {
 	irqflags_t flags = spin_lock_irqsave(&wq->lock);
@@ -37,8 +47,7 @@ void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mo
 	}
 	sched_set_blocked(mode);
 	spin_unlock_irqrestore(&wq->lock, flags);
-	/* The caller's test of its condition comes after the queueing: see wake_n. */
-	atomic_thread_fence(memory_order_seq_cst);
+	barrier(wq); /* the caller's test of its condition comes after the queueing */
 }
 
 void wait_add(struct waitqueue *wq, struct wait_entry *we)
@@ -48,7 +57,7 @@ void wait_add(struct waitqueue *wq, struct wait_entry *we)
 	list_add(&wq->waiters, &we->link);
 	WRITE_ONCE(we->queued, true);
 	spin_unlock_irqrestore(&wq->lock, flags);
-	atomic_thread_fence(memory_order_seq_cst);
+	barrier(wq);
 }
 
 void wait_finish(struct waitqueue *wq, struct wait_entry *we)
@@ -108,8 +117,7 @@ unsigned wake_n(struct waitqueue *wq, unsigned n, void *key)
 	unsigned woken = 0;
 	irqflags_t flags;
 
-	/* What the caller made true is visible before we look whether somebody waits for it. */
-	atomic_thread_fence(memory_order_seq_cst);
+	barrier(wq); /* what the caller made true comes before the look at the queue */
 	if (READ_ONCE(wq->waiters.next) == &wq->waiters)
 		return 0;
 

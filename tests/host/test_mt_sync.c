@@ -1,0 +1,253 @@
+/* The real locks on several CPUs, under ASan and TSan: exclusion, no lost wake-up, ranks. */
+#include "cmocka_host.h"
+#include "sync/mutex.h"
+#include "sync/rwlock.h"
+#include "sync/spinlock.h"
+
+#define CPUS   4
+#define ROUNDS 3000
+
+static struct spinlock spin;
+static struct mutex mutex;
+static struct rwlock rw;
+static unsigned counter, readers_inside,
+	writers_inside; /* readers_inside, writers_inside: atomic */
+static unsigned killed_waits;
+
+static void spin_worker(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		spin_lock(&spin);
+		counter++;
+		spin_unlock(&spin);
+	}
+}
+
+static void spinlocks_exclude(void **state)
+{
+	(void)state;
+	counter = 0;
+	spin_init(&spin, RANK_LRU, "test spin");
+	host_run_cpus(1, CPUS, spin_worker, NULL);
+	assert_int_equal(counter, CPUS * ROUNDS);
+}
+
+static void mutex_worker(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		mutex_lock(&mutex);
+		assert_true(mutex_held(&mutex));
+		counter++;
+		if (i % 64 == 0)
+			cpu_relax(); /* let the others run into it */
+		mutex_unlock(&mutex);
+	}
+}
+
+static void mutexes_exclude_and_wake(void **state)
+{
+	(void)state;
+	counter = 0;
+	mutex_init(&mutex, RANK_INODE, "test mutex");
+	host_run_cpus(1, CPUS, mutex_worker, NULL);
+	assert_int_equal(counter, CPUS * ROUNDS);
+	assert_true(mutex.owner == 0);
+	assert_true(list_empty(&mutex.waiters.waiters));
+}
+
+static void killable_worker(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		host_set_killed((i & 7) == cpu_id());
+		if (mutex_lock_killable(&mutex)) {
+			__atomic_fetch_add(&killed_waits, 1, __ATOMIC_RELAXED);
+			continue;
+		}
+		counter++;
+		if (i % 16 == 0)
+			cpu_relax();
+		mutex_unlock(&mutex);
+	}
+	host_set_killed(false);
+}
+
+static void a_killed_waiter_leaves_the_queue_in_order(void **state)
+{
+	(void)state;
+	counter = killed_waits = 0;
+	mutex_init(&mutex, RANK_INODE, "test mutex");
+	host_run_cpus(1, CPUS, killable_worker, NULL);
+	assert_int_equal(counter + killed_waits, CPUS * ROUNDS);
+	assert_true(mutex.owner == 0);
+	assert_true(list_empty(&mutex.waiters.waiters));
+}
+
+static void read_once(void)
+{
+	rw_read_lock(&rw);
+	__atomic_fetch_add(&readers_inside, 1, __ATOMIC_RELAXED);
+	assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED), 0);
+	cpu_relax();
+	__atomic_fetch_sub(&readers_inside, 1, __ATOMIC_RELAXED);
+	rw_read_unlock(&rw);
+}
+
+static void write_once(bool downgrade)
+{
+	rw_write_lock(&rw);
+	assert_true(rw_write_held(&rw));
+	assert_int_equal(__atomic_fetch_add(&writers_inside, 1, __ATOMIC_RELAXED), 0);
+	assert_int_equal(__atomic_load_n(&readers_inside, __ATOMIC_RELAXED), 0);
+	counter++;
+	__atomic_fetch_sub(&writers_inside, 1, __ATOMIC_RELAXED);
+	if (!downgrade) {
+		rw_write_unlock(&rw);
+		return;
+	}
+	rw_downgrade(&rw);
+	assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED), 0);
+	assert_false(rw_write_held(&rw));
+	rw_read_unlock(&rw);
+}
+
+static void rw_worker(void *arg)
+{
+	struct host_rng rng = {cpu_id() + 1};
+
+	(void)arg;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		unsigned what = (unsigned)(host_rand(&rng) % 8);
+
+		if (what < 5)
+			read_once();
+		else
+			write_once(what == 7);
+	}
+}
+
+static void rwlocks_exclude_writers_and_wake_everybody(void **state)
+{
+	(void)state;
+	rw_init(&rw, RANK_CONTEXT, "test rwlock");
+	host_run_cpus(1, CPUS, rw_worker, NULL);
+	assert_true(rw.state == 0);
+	assert_null(rw.writer);
+	assert_true(list_empty(&rw.waiters.waiters));
+}
+
+static unsigned writes_done;
+
+/* Readers that overlap all the time: a writer must get in between them. */
+static void fairness_worker(void *arg)
+{
+	(void)arg;
+	if (cpu_id() == 1) {
+		for (unsigned i = 0; i < 50; i++) {
+			rw_write_lock(&rw);
+			rw_write_unlock(&rw);
+			__atomic_fetch_add(&writes_done, 1, __ATOMIC_RELAXED);
+		}
+		return;
+	}
+	while (__atomic_load_n(&writes_done, __ATOMIC_RELAXED) < 50)
+		read_once();
+}
+
+static void a_writer_gets_in_between_readers(void **state)
+{
+	(void)state;
+	writes_done = 0;
+	rw_init(&rw, RANK_CONTEXT, "test rwlock");
+	host_run_cpus(1, CPUS, fairness_worker, NULL);
+	assert_int_equal(writes_done, 50);
+}
+
+static struct waitqueue ping, pong;
+static unsigned turn; /* atomic: 0 ping's, 1 pong's */
+
+static void ping_pong_worker(void *arg)
+{
+	bool first = cpu_id() == 1;
+
+	(void)arg;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		wait_event(
+			first ? &ping : &pong, __atomic_load_n(&turn, __ATOMIC_ACQUIRE) == !first);
+		__atomic_store_n(&turn, first, __ATOMIC_RELEASE);
+		wake_one(first ? &pong : &ping);
+	}
+}
+
+static void no_wake_up_is_lost(void **state)
+{
+	(void)state;
+	waitqueue_init(&ping);
+	waitqueue_init(&pong);
+	turn = 0;
+	host_run_cpus(1, 2, ping_pong_worker, NULL);
+	assert_int_equal(turn, 0);
+}
+
+static void lock_two(struct spinlock *a, struct spinlock *b)
+{
+	spin_lock(a);
+	spin_lock(b);
+}
+
+static void a_wrong_order_names_both_locks(void **state)
+{
+	struct spinlock low, high, second_high;
+
+	(void)state;
+	spin_init(&low, RANK_LRU, "low lock");
+	spin_init(&high, RANK_SLAB, "high lock");
+	spin_init(&second_high, RANK_SLAB, "second lock");
+	assert_true(
+		host_panics(lock_two(&high, &low), "low lock (65) is taken while high lock (80)"));
+	spin_init(&low, RANK_LRU, "low lock");
+	spin_init(&high, RANK_SLAB, "high lock");
+	assert_true(host_panics(lock_two(&high, &high), "high lock (80) is taken twice"));
+	spin_init(&high, RANK_SLAB, "high lock");
+	lock_two(&low, &high);
+	spin_unlock(&low);
+	spin_unlock(&high);
+	spin_lock_pair(&second_high, &high);
+	spin_unlock_pair(&second_high, &high);
+}
+
+static void sleeping_with_a_spinlock_panics(void **state)
+{
+	struct spinlock l;
+
+	(void)state;
+	spin_init(&l, RANK_LRU, "held lock");
+	rank_assert_none_from(RANK_SPINNING);
+	spin_lock(&l);
+	assert_true(host_panics(rank_assert_none_from(RANK_SPINNING), "held lock (65) is held"));
+}
+
+static int start(void **state)
+{
+	(void)state;
+	host_machine_start(16 << 20, 1 + CPUS);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spinlocks_exclude),
+		cmocka_unit_test(mutexes_exclude_and_wake),
+		cmocka_unit_test(a_killed_waiter_leaves_the_queue_in_order),
+		cmocka_unit_test(rwlocks_exclude_writers_and_wake_everybody),
+		cmocka_unit_test(a_writer_gets_in_between_readers),
+		cmocka_unit_test(no_wake_up_is_lost),
+		cmocka_unit_test(a_wrong_order_names_both_locks),
+		cmocka_unit_test(sleeping_with_a_spinlock_panics),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
