@@ -76,7 +76,6 @@ void pmap_kernel_unmap(vaddr_t va, size_t npages)
 	}
 	if (!n)
 		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (n <= TLB_BATCH_PAGES)
 		tlb_shootdown(NULL, cpu_online_set(), pages, (unsigned)n, false);
 	else

@@ -16,6 +16,7 @@ void waitqueue_init(struct waitqueue *wq)
 {
 	spin_init(&wq->lock, RANK_WAITQUEUE, "wait queue");
 	list_init(&wq->waiters);
+	wq->nwaiters = 0;
 }
 
 void wait_entry_init(struct wait_entry *we)
@@ -37,13 +38,27 @@ static inline void barrier(struct waitqueue *wq)
 	__atomic_fetch_or(&wq->lock.locked, 0, __ATOMIC_SEQ_CST);
 }
 
+static void count_queued(struct waitqueue *wq, struct wait_entry *we)
+{
+	WRITE_ONCE(we->queued, true);
+	WRITE_ONCE(wq->nwaiters, wq->nwaiters + 1);
+}
+
+/* The entry is not touched any more once `queued` is clear. */
+static void unlink_locked(struct waitqueue *wq, struct wait_entry *we)
+{
+	list_remove(&we->link);
+	WRITE_ONCE(wq->nwaiters, wq->nwaiters - 1);
+	STORE_RELEASE(we->queued, false);
+}
+
 void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mode)
 {
 	irqflags_t flags = spin_lock_irqsave(&wq->lock);
 
 	if (!READ_ONCE(we->queued)) {
 		list_add_tail(&wq->waiters, &we->link);
-		WRITE_ONCE(we->queued, true);
+		count_queued(wq, we);
 	}
 	sched_set_blocked(mode);
 	spin_unlock_irqrestore(&wq->lock, flags);
@@ -55,7 +70,7 @@ void wait_add(struct waitqueue *wq, struct wait_entry *we)
 	irqflags_t flags = spin_lock_irqsave(&wq->lock);
 
 	list_add(&wq->waiters, &we->link);
-	WRITE_ONCE(we->queued, true);
+	count_queued(wq, we);
 	spin_unlock_irqrestore(&wq->lock, flags);
 	barrier(wq);
 }
@@ -70,8 +85,7 @@ void wait_finish(struct waitqueue *wq, struct wait_entry *we)
 		return;
 	flags = spin_lock_irqsave(&wq->lock);
 	if (we->queued) {
-		list_remove(&we->link);
-		we->queued = false;
+		unlink_locked(wq, we);
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
@@ -118,7 +132,7 @@ unsigned wake_n(struct waitqueue *wq, unsigned n, void *key)
 	irqflags_t flags;
 
 	barrier(wq); /* what the caller made true comes before the look at the queue */
-	if (READ_ONCE(wq->waiters.next) == &wq->waiters)
+	if (!READ_ONCE(wq->nwaiters))
 		return 0;
 
 	flags = spin_lock_irqsave(&wq->lock);
@@ -131,8 +145,7 @@ unsigned wake_n(struct waitqueue *wq, unsigned n, void *key)
 			break;
 		woken++;
 		sched_wake(we->thread);
-		list_remove(&we->link);
-		STORE_RELEASE(we->queued, false);
+		unlink_locked(wq, we);
 	}
 	spin_unlock_irqrestore(&wq->lock, flags);
 	return woken;

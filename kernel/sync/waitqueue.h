@@ -25,6 +25,7 @@ struct thread;
 struct waitqueue {
 	struct spinlock lock; /* rank 90, interrupts off */
 	struct list waiters;  /* struct wait_entry, in order of arrival */
+	unsigned nwaiters;    /* their number; read without the lock by wakers */
 };
 
 enum wait_mode { WAIT_UNINTERRUPTIBLE, WAIT_KILLABLE, WAIT_INTERRUPTIBLE };

@@ -169,7 +169,7 @@ static void model_init(struct radix_model *m, struct host_rng *rng)
 		for (k = 0; k < i && m->idx[k] != m->idx[i]; k++)
 			;
 		if (k < i)
-			m->idx[i] = i + 1000;
+			m->idx[i] = (1ull << 50) + i; /* no other one looks like this */
 	}
 }
 
