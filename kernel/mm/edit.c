@@ -170,10 +170,31 @@ static void drop_upper(struct vmap_edit *e, struct vmap *first)
 	}
 }
 
+/* Unlink the tables between the vmaps around va. */
+static void unlink_tables(struct mm_context *ctx, vaddr_t va, struct tlb_batch *tb)
+{
+	struct vmap *next = vmap_find_after(ctx, va);
+	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
+
+	pmap_free_tables(
+		&ctx->pmap, prev ? vmap_end(prev) : USER_MIN, next ? next->vaddr : USER_MAX, tb);
+}
+
+void edit_free_hole(struct vmap_edit *e, vaddr_t va)
+{
+	struct tlb_batch tb;
+
+	if (vmap_find(e->ctx, va))
+		return;
+	tlb_batch_init(&tb, &e->ctx->pmap);
+	unlink_tables(e->ctx, va, &tb);
+	tlb_batch_finish(&tb);
+}
+
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	struct mm_context *ctx = e->ctx;
-	struct vmap *first, *prev, *next;
+	struct vmap *first;
 	bool has_object = false;
 	struct tlb_batch tb;
 
@@ -190,10 +211,7 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 		for (struct vmap *vm = first; vm; vm = vm->next)
 			vmap_detach(vm);
 	}
-	next = vmap_find_after(ctx, start);
-	prev = next ? vmap_prev(next) : vmap_last(ctx);
-	pmap_free_tables(
-		&ctx->pmap, prev ? vmap_end(prev) : USER_MIN, next ? next->vaddr : USER_MAX, &tb);
+	unlink_tables(ctx, start, &tb);
 	tlb_batch_finish(&tb);
 	drop_upper(e, first);
 }

@@ -8,8 +8,6 @@
 #include "mm/amap.h"
 #include "mm/vmap.h"
 
-#define EDIT_VMAPS_MAX 4
-
 struct vmap_edit {
 	struct mm_context *ctx;
 	struct vmap *vmaps; /* stock of blank vmaps */
@@ -46,6 +44,8 @@ int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t en
 	unsigned need[AMAP_CLASSES]);
 /* Unmap, with what the check asked for in stock: cannot fail. */
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+/* Free the page tables of the hole that va lies in, if it does: nothing is entered there any more. */
+void edit_free_hole(struct vmap_edit *e, vaddr_t va);
 /* Vmaps that a cut at va takes: 0 or 1. */
 unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va);
 /* Split the vmap that has va inside it, so that a vmap starts at va. */

@@ -235,6 +235,14 @@ void vmap_set_start(struct vmap *vm, vaddr_t start)
 	vmap_tree_update(vm);
 }
 
+void vmap_move(struct vmap *vm, vaddr_t va, size_t npages)
+{
+	lock_object(vm);
+	vm->vaddr = va;
+	vm->npages = npages;
+	unlock_object(vm);
+}
+
 /* Bytes of an image that come from the file, `skip` bytes further on. */
 static uint64_t file_len_after(uint64_t file_len, uint64_t skip)
 {

@@ -177,6 +177,10 @@ void vmap_set_flags(struct vmap *vm, vm_flags_t flags);
 void vmap_set_end(struct vmap *vm, vaddr_t end);
 void vmap_set_start(struct vmap *vm, vaddr_t start);
 
+/* Another place and length for a vmap that is out of the tree, with no translation left. => mm_lock
+ * (write) */
+void vmap_move(struct vmap *vm, vaddr_t va, size_t npages);
+
 /*
  * Truncate's visit to the private pages of an object: drop the slots of page index first and beyond
  * in every vmap. The object has its new size and no translations past it. => no mm lock held; the
