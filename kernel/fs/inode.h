@@ -39,8 +39,10 @@ struct inode_attr {
 };
 
 /*
- * Directory operations: the VFS holds dir->lock for writing (lookup: at least for reading), and for
- * rename both directories', names have been checked for length and slashes, existence was checked
+ * Directory operations: the VFS holds dir->lock for writing (lookup: at least for reading; none for
+ * no_cache file systems), for rename both directories', and the lock of a directory that rmdir or
+ * rename removes. The lock (30) of another inode that is named (its nlink, ctime) is not held: take
+ * it. Names have been checked for length and slashes, existence was checked
  * by lookup. Results carry a reference. Absent hooks: -EPERM for creating ones, -ENOTDIR for
  * lookup.
  */
@@ -91,9 +93,11 @@ struct inode {
 	struct vm_object *object;    /* (c) regular files: pages; its vo_size is the file's size */
 	const struct inode_ops *ops; /* (c) */
 	const struct file_ops *fops; /* (c) given to files that open it */
-	uint32_t writers;	     /* (a) open for writing; */
-	int32_t denywrite;	     /* (a) running as a program: ETXTBSY */
-	bool dirty;		     /* (30) on-disk inode is behind */
+	/* (c) tmpfs: may one more page be made? 0 or -ENOSPC. => locked (30). NULL: yes */
+	int (*reserve_page)(struct inode *inode);
+	uint32_t writers;	 /* (a) open for writing; */
+	int32_t denywrite;	 /* (a) running as a program: ETXTBSY */
+	bool dirty;		 /* (30) on-disk inode is behind */
 	bool dead;		 /* (21) a directory that was removed: nothing may be made in it */
 	uint32_t state;		 /* INODE_* of inode.c, under its cache's lock */
 	struct pipe *pipe;	 /* (30) a FIFO that somebody has open */
@@ -191,8 +195,7 @@ void inode_put_write(struct inode *inode);
 int __must_check inode_deny_write(struct inode *inode);
 void inode_allow_write(struct inode *inode);
 struct timespec64 timespec_now(void); /* CLOCK_REALTIME */
-/* Drop what has no reference and write every dirty inode of sb. Unmount: -EBUSY when any is in use
- * besides the root. */
+/* Write back every inode of sb that is in use. The first error. => no lock of rank 21 or above */
 int inode_sync_superblock(struct superblock *sb);
 void inode_init(void);
 

@@ -67,8 +67,21 @@ ssize_t path_readlink(const struct path *p, char *buf, size_t size);
 /* The name from fs's root, NUL-terminated at the end of buf: pointer into buf, or
  * ERR_PTR(-ENAMETOOLONG, -ENOENT). */
 char *path_name(struct fs_state *fs, const struct path *p, char *buf, size_t size);
+/* The same for a person: " (deleted)" behind the name of what was removed. */
+char *path_describe(struct fs_state *fs, const struct path *p, char *buf, size_t size);
+/* Inode number of the directory above (".." of readdir); at a root its own. */
+uint64_t path_parent_ino(const struct path *p);
+/* Before stat: has the file system refresh what it makes up on demand. */
+int __must_check path_getattr(const struct path *p);
+/* chdir, chroot: takes references of p. */
+void fs_state_set_cwd(struct fs_state *fs, const struct path *p);
+void fs_state_set_root(struct fs_state *fs, const struct path *p);
+void fs_state_get_cwd(struct fs_state *fs, struct path *out); /* with references */
+void fs_state_get_root(struct fs_state *fs, struct path *out);
 /* Drop unused dentries and inodes (drop_caches 2, memory pressure). Returns how many. */
-uint64_t dcache_shrink(void);
+uint64_t dcache_shrink(void); /* => nothing held */
+/* All of fs: caches, files, pipes, tmpfs. After the slab caches; before any driver registers a
+ * node. */
 void path_init(void);
 
 #endif

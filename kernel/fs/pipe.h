@@ -9,5 +9,6 @@ int __must_check pipe_create(uint32_t flags, struct file **rd, struct file **wr)
 extern const struct file_ops fifo_file_ops; /* for FIFO inodes of any file system */
 /* Set by the process layer: send SIGPIPE to the current thread. */
 void pipe_set_sigpipe(void (*fn)(void));
+void pipe_init(void);
 
 #endif

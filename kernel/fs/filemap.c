@@ -1,0 +1,268 @@
+/*
+ * Regular files through the page cache: read, write, mmap and fsync of files whose contents are the
+ * pages of inode->object, a file object (ext2) or a zero object (tmpfs).
+ *
+ * read: per page get (filled, pinned), copy to user with no lock held, unpin. A hole of a zero
+ * object has no page and reads as zeros.
+ *
+ * write, under the inode's lock: per page get, reserve its block when it was clean, copy with the
+ * nofault copy (the source may be a mapping of this very page, and faulting it in while the page is
+ * being filled would wait for itself), mark dirty, unpin. When the copy stops short the source is
+ * faulted in with nothing pinned, and the copy goes on. The file grows page by page, after its tail
+ * was zeroed, and before the copy: what could not be copied is cut off again.
+ */
+#include "fs/filemap.h"
+
+#include "abi/fcntl.h"
+#include "dev/block.h"
+#include "fs/mount.h"
+#include "lib/assert.h"
+#include "mm/cache.h"
+#include "mm/mmap.h"
+#include "sched/sched.h"
+
+/* Bytes from pos to the end of its page, of `left` at most. */
+static size_t page_part(uint64_t pos, uint64_t left)
+{
+	return MIN(PAGE_SIZE - (pos & PAGE_MASK), left);
+}
+
+/* The page for reading, pinned; NULL: a hole that has none. */
+static int read_page(struct file *f, struct vm_object *vo, pgidx_t idx, struct page **out)
+{
+	unsigned flags = 0;
+
+	if (vo->kind == VMO_ZERO) {
+		*out = cache_get_resident(vo, idx);
+		return 0;
+	}
+	if (idx == READ_ONCE(f->ra_next))
+		flags = CACHE_READAHEAD;
+	WRITE_ONCE(f->ra_next, (uint32_t)idx + 1);
+	return cache_get(vo, idx, flags, out);
+}
+
+ssize_t filemap_read(struct file *f, struct uio *u, uint64_t *pos)
+{
+	struct vm_object *vo = f->inode->object;
+	ssize_t done = 0;
+	int err = 0;
+
+	while (u->left && !err) {
+		uint64_t at = *pos, size = READ_ONCE(vo->vo_size);
+		size_t n, missed;
+		struct page *pg;
+
+		if (at >= size)
+			break;
+		n = page_part(at, MIN(u->left, size - at));
+		err = read_page(f, vo, at >> PAGE_SHIFT, &pg);
+		/* The file was cut behind our back. */
+		if (err == -ENXIO) {
+			err = 0;
+			break;
+		}
+		if (err)
+			break;
+		if (pg) {
+			missed = uio_copy_to(u, (char *)page_virt(pg) + (at & PAGE_MASK), n);
+			cache_put(pg);
+		} else {
+			missed = uio_zero(u, n);
+		}
+		*pos = at + n - missed;
+		done += (ssize_t)(n - missed);
+		if (missed)
+			err = -EFAULT;
+		else
+			cond_resched();
+	}
+	if (done && !(f->flags & O_NOATIME))
+		inode_touch(f->inode, ATTR_ATIME);
+	return done ? done : err;
+}
+
+/* A page of the file for writing, pinned, with its block reserved. fresh: it lies wholly past what
+ * the file had. => inode locked */
+static int write_page(struct inode *inode, pgidx_t idx, bool fresh, struct page **out)
+{
+	struct vm_object *vo = inode->object;
+	struct page *pg;
+	int err;
+
+	if (inode->reserve_page) {
+		pg = cache_get_resident(vo, idx);
+		if (pg) {
+			*out = pg;
+			return 0;
+		}
+		err = inode->reserve_page(inode);
+		if (err)
+			return err;
+	}
+	err = cache_get(vo, idx, fresh ? CACHE_NOFILL : 0, &pg);
+	if (err)
+		return err;
+	if (vo->kind == VMO_FILE && vo->ops->make_writable && !page_is(pg, PG_DIRTY)) {
+		err = vo->ops->make_writable(vo, idx);
+		if (err) {
+			cache_put(pg);
+			return err;
+		}
+	}
+	*out = pg;
+	return 0;
+}
+
+/*
+ * Copy n bytes into the page at pos, which lies inside the file's size. Returns the bytes moved,
+ * fewer than n when the source must be faulted in first, or -errno. => inode locked
+ */
+static ssize_t write_part(
+	struct inode *inode, struct uio *u, uint64_t pos, size_t n, uint64_t old_size)
+{
+	bool fresh = (pos & ~PAGE_MASK) >= old_size;
+	struct page *pg;
+	size_t missed;
+	int err = write_page(inode, pos >> PAGE_SHIFT, fresh, &pg);
+
+	if (err)
+		return err;
+	missed = uio_copy_from_nofault(u, (char *)page_virt(pg) + (pos & PAGE_MASK), n);
+	/* Dirty even when nothing was moved: a block that was reserved now must be written. */
+	cache_mark_dirty(pg);
+	cache_put(pg);
+	return (ssize_t)(n - missed);
+}
+
+/* One page's worth: grow, copy, give back what was not used. => inode locked */
+static ssize_t write_step(struct inode *inode, struct uio *u, uint64_t pos)
+{
+	struct vm_object *vo = inode->object;
+	uint64_t old_size = vo->vo_size;
+	size_t n = page_part(pos, u->left);
+	bool grow = pos + n > old_size;
+	ssize_t moved;
+
+	if (grow)
+		cache_truncate(vo, pos + n);
+	moved = write_part(inode, u, pos, n, old_size);
+	if (grow && moved < (ssize_t)n)
+		cache_truncate(vo, MAX(old_size, moved > 0 ? pos + (uint64_t)moved : 0));
+	return moved;
+}
+
+/* The end of a write that asks for it: pages and inode on the device. */
+static int write_sync(struct file *f, uint64_t start, uint64_t end)
+{
+	struct inode *inode = f->inode;
+	int err;
+
+	if (inode->object->kind != VMO_FILE)
+		return 0;
+	err = cache_write_back(inode->object, start >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
+	return err ? err : filemap_fsync(f, (f->flags & O_SYNC) != O_SYNC);
+}
+
+/* All of u at *pos. Bytes moved, or -errno when none were. => inode locked */
+static ssize_t write_locked(struct inode *inode, struct uio *u, uint64_t *pos)
+{
+	ssize_t done = 0, moved;
+
+	while (u->left) {
+		size_t n = page_part(*pos, u->left);
+
+		moved = write_step(inode, u, *pos);
+		if (moved < 0)
+			return done ? done : moved;
+		*pos += (uint64_t)moved;
+		done += moved;
+		if ((size_t)moved < n) {
+			int err = uio_fault_in(u, n - (size_t)moved, false);
+
+			if (err)
+				return done ? done : err;
+		}
+		cond_resched();
+	}
+	return done;
+}
+
+ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
+{
+	struct inode *inode = f->inode;
+	uint64_t max = inode->sb->max_size ? inode->sb->max_size : INT64_MAX, start;
+	uint64_t cut = 0;
+	ssize_t done;
+
+	if (!u->left)
+		return 0;
+	rw_write_lock(&inode->lock);
+	if (f->flags & O_APPEND)
+		*pos = inode_size(inode);
+	start = *pos;
+	if (start >= max) {
+		rw_write_unlock(&inode->lock);
+		return -EFBIG;
+	}
+	if (u->left > max - start) {
+		cut = u->left - (max - start);
+		u->left -= cut;
+	}
+	done = write_locked(inode, u, pos);
+	u->left += cut;
+	if (done > 0)
+		inode_touch(inode, ATTR_MTIME);
+	rw_write_unlock(&inode->lock);
+	if (done > 0 && unlikely(f->flags & O_SYNC)) {
+		int err = write_sync(f, start, start + (uint64_t)done);
+
+		if (err)
+			return err;
+	}
+	return done;
+}
+
+int filemap_mmap(struct file *f, struct mm_map_request *rq)
+{
+	bool shared = rq->map_flags & MM_MAP_SHARED;
+
+	if (!(f->mode & FMODE_READ))
+		return -EACCES;
+	if (shared && !(f->mode & FMODE_WRITE)) {
+		if (rq->vmflags & VM_WRITE)
+			return -EACCES;
+		rq->max_prot = VM_READ | VM_EXEC;
+	}
+	rq->kind = MM_AREA_FILE;
+	rq->content = VMAP_FILE;
+	rq->object = f->inode->object;
+	rq->file = f;
+	if (!(f->flags & O_NOATIME))
+		inode_touch(f->inode, ATTR_ATIME);
+	return 0;
+}
+
+int filemap_fsync(struct file *f, bool datasync)
+{
+	struct inode *inode = f->inode;
+	struct superblock *sb = inode->sb;
+	int err;
+
+	/* The size and block map of a file belong to its data; only times could be left out, and
+	 * they lie in the same block. */
+	(void)datasync;
+	if (inode->object->kind != VMO_FILE)
+		return 0;
+	err = inode_write_back(inode);
+	if (!err && sb->ops->sync && !sb->read_only)
+		err = sb->ops->sync(sb);
+	return err;
+}
+
+const struct file_ops filemap_file_ops = {
+	.read = filemap_read,
+	.write = filemap_write,
+	.mmap = filemap_mmap,
+	.fsync = filemap_fsync,
+};
