@@ -45,5 +45,7 @@ extern struct boot_info boot_info;
  */
 bool cmdline_get(const char *name, char *buf, size_t size);
 bool cmdline_has(const char *name);
+/* The next word at *s without its quotes, into buf; false at the end. Cut if it does not fit. */
+bool cmdline_word(const char **s, char *buf, size_t size);
 
 #endif

@@ -36,11 +36,15 @@ struct klog_console {
 void klog_register_console(struct klog_console *con);
 void klog_set_console_level(int level);
 int klog_console_level(void);
+/* Text for the consoles alone, as it is: the output of the kernel tests. */
+void klog_print_raw(const char *s, size_t n);
+/* clock_monotonic_ns() works: records have times from now on. */
+void klog_set_clock_ready(void);
 
 /*
  * Copy formatted records ("<6>[    0.001234] text\n") that follow sequence *seq into buf and
- * advance *seq; returns the bytes copied. For syslog(2), /dev/kmsg and dmesg. klog_clear_mark:
- * SYSLOG_ACTION_CLEAR.
+ * advance *seq; returns the bytes copied, 0 if the next one does not fit. For syslog(2), /dev/kmsg
+ * and dmesg.
  */
 size_t klog_read(uint64_t *seq, char *buf, size_t size);
 uint64_t klog_first_seq(void);

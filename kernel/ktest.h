@@ -12,6 +12,15 @@
 
 #include "lib/base.h"
 
+/*
+ * What goes to isa-debug-exit; QEMU ends with status 2 * code + 1, so scripts see 33, 35 and 37.
+ * ktest=PATTERN runs the tests whose name contains it, ktest=none runs none and passes,
+ * ktest=panic:NAME does something that must end in a panic (ktest_panic.c).
+ */
+#define KTEST_EXIT_PASS	 16
+#define KTEST_EXIT_PANIC 17
+#define KTEST_EXIT_FAIL	 18
+
 struct ktest {
 	const char *name;
 	void (*fn)(void);
@@ -35,5 +44,7 @@ struct ktest {
 void ktest_fail(const char *expr, const char *file, int line);
 /* Run all tests whose name contains pattern ("" = all); returns the number that failed. */
 int ktest_run(const char *pattern);
+/* ktest=panic:NAME: does not return if NAME is known. */
+void ktest_panic(const char *name);
 
 #endif

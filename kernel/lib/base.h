@@ -27,6 +27,7 @@
 #define __aligned(n)   __attribute__((aligned(n)))
 #define __printf(f, a) __attribute__((format(printf, f, a)))
 #define __cold	       __attribute__((cold))
+#define __noinline     __attribute__((noinline))
 #define __maybe_unused __attribute__((unused))
 
 #define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
