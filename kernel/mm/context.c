@@ -31,6 +31,7 @@ void mm_init(void)
 {
 	context_cache =
 		slab_cache_create("mm_context", sizeof(struct mm_context), 16, context_ctor);
+	vm_object_init();
 	vmap_init();
 	amap_init();
 	cow_init();

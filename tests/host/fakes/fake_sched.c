@@ -2,6 +2,7 @@
  * Fake scheduler below the real locks and wait queues of kernel/sync: a thread that waits polls its
  * state, a waker changes it. Timers fire in the polling of the thread that started them.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <time.h>
 #include "host.h"
@@ -95,4 +96,38 @@ int sched_wait_interrupted(enum wait_mode mode)
 	if (mode == WAIT_INTERRUPTIBLE && (flags & THREAD_SIGPENDING))
 		return -ERESTARTSYS;
 	return 0;
+}
+
+/* --- kernel threads: pthreads on CPUs of their own, from 48 up; they never end ---------------- */
+
+struct host_kthread {
+	void (*fn)(void *arg);
+	void *arg;
+	unsigned cpu;
+};
+
+static void *kthread_main(void *p)
+{
+	struct host_kthread *k = p;
+
+	host_enter_cpu(k->cpu);
+	k->fn(k->arg);
+	return NULL;
+}
+
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), void *arg)
+{
+	static struct host_kthread threads[16];
+	static unsigned n;
+	struct host_kthread *k = &threads[n];
+	pthread_t t;
+
+	(void)name;
+	*k = (struct host_kthread){fn, arg, 48 + n++};
+	if (pthread_create(&t, NULL, kthread_main, k))
+		return ERR_PTR(-ENOMEM);
+	pthread_detach(t);
+	while (!READ_ONCE(cpus[k->cpu]->online))
+		sched_yield();
+	return cpus[k->cpu]->current;
 }
