@@ -5,7 +5,7 @@
 #include "cpu_setup.h"
 #include "cpu_bits.h"
 #include "boot.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "fpu.h"
 #include "gdt.h"
 #include "idt.h"

@@ -6,7 +6,7 @@
  */
 #include "fpu.h"
 #include "extable.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "insn.h"
 #include "lib/assert.h"
 #include "lib/string.h"

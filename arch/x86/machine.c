@@ -3,7 +3,7 @@
  */
 #include "cpu.h"
 #include "dev/acpi.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "insn.h"
 
 #define DEBUG_EXIT_PORT	 0xf4  /* isa-debug-exit: QEMU ends with (code << 1) | 1 */

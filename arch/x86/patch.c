@@ -3,7 +3,7 @@
  * the boot CPU while the boot page tables still let text be written.
  */
 #include "patch.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "lib/string.h"
 
 struct patch_site {

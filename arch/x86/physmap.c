@@ -10,7 +10,7 @@
  */
 #include "mm/physmap.h"
 #include "boot.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "insn.h"
 #include "lib/assert.h"
 #include "mm/page.h"

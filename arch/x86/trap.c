@@ -10,7 +10,7 @@
 #include "boot.h"
 #include "cpu_bits.h"
 #include "extable.h"
-#include "features.h"
+#include "cpu_features.h"
 #include "insn.h"
 #include "klog.h"
 #include "lib/assert.h"

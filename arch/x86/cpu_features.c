@@ -2,7 +2,7 @@
  * CPUID: the features that the kernel uses if they are there, and the text of /proc/cpuinfo.
  * Source: SDM vol. 2, CPUID; AMD APM vol. 3, appendix E.
  */
-#include "features.h"
+#include "cpu_features.h"
 #include "cpu.h"
 #include "insn.h"
 #include "lib/fmt.h"
