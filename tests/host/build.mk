@@ -3,7 +3,8 @@
 
 HOST        := $(B)/host
 HOST_CC     ?= gcc
-HOST_LIBSRC := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c kernel/sync/*.c arch/x86/pmap*.c tests/host/fakes/*.c tests/contract/*.c))
+HOST_LIBSRC := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c kernel/sync/*.c kernel/fs/ext2/*.c \
+	kernel/dev/block.c kernel/dev/block_batch.c kernel/dev/block_cache.c arch/x86/pmap*.c tests/host/fakes/*.c tests/contract/*.c))
 HOST_TESTS  := $(sort $(wildcard tests/host/test_*.c))
 HOST_MT     := $(filter tests/host/test_mt_%,$(HOST_TESTS))
 HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DQUIRE_HOST -DQUIRE_DEBUG \
