@@ -16,7 +16,6 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/cache.h"
-#include "sched/sched.h"
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 #define ALL_SECTORS	 ((1u << SECTORS_PER_PAGE) - 1)
@@ -49,9 +48,7 @@ void block_page_reset(struct page *pg)
 void block_page_forget(struct page *pg, uint32_t offset, uint32_t len)
 {
 	__atomic_fetch_and(&pg->aux, ~sector_bits(offset, len), __ATOMIC_SEQ_CST);
-	/* A fatal signal ends the wait early, but the write must be over all the same. */
-	while (cache_wait(pg, PG_WRITING))
-		cond_resched();
+	cache_wait_always(pg, PG_WRITING);
 }
 
 /* How many bytes of page idx lie on the device. */

@@ -29,6 +29,8 @@ void cache_put(struct page *pg); /* drop the pin */
 void cache_mark_dirty(struct page *pg);
 /* Wait until the page is not BUSY/WRITING. => pinned, no mm lock held. 0 or -EINTR (killable) */
 int __must_check cache_wait(struct page *pg, uint32_t bits);
+/* The same whatever happens (a fatal signal ends no truncate). */
+void cache_wait_always(struct page *pg, uint32_t bits);
 
 /*
  * New size. Shrinking removes pages and translations past the end, zeroes the tail of the last

@@ -44,8 +44,6 @@ uint64_t object_dirty_total(void);
 void cache_wait_init(void);
 /* cache.c: a state bit goes: wake those who wait for it. */
 void cache_clear_and_wake(struct page *pg, uint32_t bits);
-/* cache.c: wait for the bits whatever happens (a fatal signal ends no truncate). => pinned */
-void cache_wait_always(struct page *pg, uint32_t bits);
 /* cache.c: drop clean pages; referenced: also those that were used since the last look. */
 uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced);
 /* writeback.c: a page became dirty; kicks the flusher when there are too many. */

@@ -8,7 +8,7 @@ HOST_LIBSRC := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c kernel/sync/*.c ke
 HOST_TESTS  := $(sort $(wildcard tests/host/test_*.c))
 HOST_MT     := $(filter tests/host/test_mt_%,$(HOST_TESTS))
 HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DQUIRE_HOST -DQUIRE_DEBUG \
-	-Ikernel -Iarch/x86 -Itests/host/fakes -Itests/contract -Itests $(WARNINGS) -Wno-missing-prototypes -Wno-clobbered
+	-iquote kernel -iquote arch/x86 -iquote tests/host/fakes -iquote tests/contract -iquote tests $(WARNINGS) -Wno-missing-prototypes -Wno-clobbered
 HOST_ASAN   := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 HOST_TSAN   := -fsanitize=thread
 HOST_LIBS   := -lcmocka -lpthread

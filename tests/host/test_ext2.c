@@ -1,6 +1,7 @@
 /* ext2: one behaviour a test, on volumes of every block size, each judged by e2fsck afterwards. */
 #include "cmocka_host.h"
 #include "ext2_env.h"
+#include "mm/context.h"
 #include "mm/buddy.h"
 #include "mm/slab.h"
 
@@ -460,5 +461,6 @@ int main(void)
 	};
 
 	host_machine_start(128 << 20, 1);
+	mm_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include "cmocka_host.h"
 #include "ext2_env.h"
+#include "mm/context.h"
 
 #define DIRS	 4
 #define NAMES	 12
@@ -487,5 +488,6 @@ int main(void)
 
 	printf("# QUIRE_SEED=%llu\n", (unsigned long long)seed_base());
 	host_machine_start(128 << 20, 1);
+	mm_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -459,6 +459,12 @@ static int zero_tail(struct inode *inode, uint64_t size)
 	err = cache_get(inode->object, size >> PAGE_SHIFT, 0, &pg);
 	if (err)
 		return err;
+	/* A dirty page has a promise for its holes, since a later write will not ask again. */
+	err = page_is(pg, PG_DIRTY) ? 0 : ext2_object_ops.make_writable(inode->object, pg->index);
+	if (err) {
+		cache_put(pg);
+		return err;
+	}
 	memset((char *)page_virt(pg) + off, 0, PAGE_SIZE - off);
 	cache_mark_dirty(pg);
 	cache_put(pg);
