@@ -9,11 +9,13 @@
 #define EXTABLE_NOFAULT	 1 /* straight to the fix-up */
 
 #ifdef __ASSEMBLER__
+/* clang-format off */
 #define EXTABLE(insn, fixup, kind) \
-	.pushsection.extable, "a"; \
-	.balign 8;                 \
-	.quad insn, fixup, kind;   \
+	.pushsection .extable, "a"; \
+	.balign 8; \
+	.quad insn, fixup, kind; \
 	.popsection
+/* clang-format on */
 #else
 #include "regs.h"
 
