@@ -10,7 +10,8 @@
 
 struct tty;
 
-/* A driver below: write may be called in any context and does not sleep. */
+/* A driver below: write may be called in any context and does not sleep. It is called with the
+ * terminal's lock held and interrupts off, which also guards the driver's own state. */
 struct tty_driver {
 	void (*write)(struct tty *tty, const char *s, size_t n);
 	void *priv;
@@ -39,5 +40,12 @@ void tty_set_jobctl(const struct tty_jobctl_ops *ops);
 void tty_session_end(struct tty *tty, int sid);
 uint32_t tty_devno(const struct tty *tty);
 int tty_foreground_pgrp(const struct tty *tty);
+/* Window size, as the driver knows it (tty0: 25 x 80). */
+void tty_set_winsize(struct tty *tty, unsigned rows, unsigned cols);
+/* A second name and number for a terminal. */
+void tty_register_alias(struct tty *tty, const char *name, uint32_t devno);
+/* All terminals: serial line, screen and keyboard, /dev/tty, /dev/console (the last console= of the
+ * command line; without one the serial line if there is one). After devfs_init, with interrupts. */
+void tty_init(void);
 
 #endif

@@ -20,6 +20,8 @@
 #include "mm/slab.h"
 #include "mm/vmap.h"
 
+#define OPEN_ONLY (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)
+
 static struct slab_cache *file_slab;
 
 /* O_PATH: a place in the tree, nothing to do with its contents. */
@@ -60,7 +62,7 @@ static struct file *file_new(uint32_t flags)
 		return NULL;
 	f->refs = 1;
 	f->mode = mode_of_flags(flags);
-	f->flags = flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+	f->flags = flags;
 	mutex_init(&f->pos_lock, RANK_FILE_OFFSET, "file offset");
 	return f;
 }
@@ -73,6 +75,7 @@ struct file *file_alloc(struct inode *inode, const struct file_ops *ops, uint32_
 		return ERR_PTR(-ENOMEM);
 	f->inode = inode;
 	f->ops = ops;
+	f->flags &= ~(uint32_t)OPEN_ONLY;
 	return f;
 }
 
@@ -126,6 +129,8 @@ struct file *file_open(const struct path *p, uint32_t flags)
 		if (err)
 			goto out_put;
 	}
+	/* F_GETFL does not show what only open looks at. */
+	f->flags &= ~(uint32_t)OPEN_ONLY;
 	return f;
 
 out_put:
