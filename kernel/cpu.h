@@ -151,9 +151,6 @@ cpuset_t cpu_online_set(void);
 /* Panic: stop every other CPU by NMI, whatever it does; returns when they stand (or do not answer).
  * Any context. */
 void cpu_stop_others(void);
-/* The registers of a CPU that cpu_stop_others stopped; NULL: it did not answer, or runs on. */
-struct user_regs;
-const struct user_regs *cpu_stopped_regs(unsigned cpu);
 
 /*
  * Boot, in this order. machine_init: interrupt controllers, clock and timer of the boot CPU (=>

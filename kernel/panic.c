@@ -33,6 +33,11 @@ void panic_park(const struct user_regs *regs)
 	machine_halt();
 }
 
+bool panic_is_parked(unsigned cpu)
+{
+	return LOAD_ACQUIRE(stopped_regs[cpu]);
+}
+
 static __noreturn void leave(void)
 {
 	char how[16];

@@ -16,6 +16,8 @@ __noreturn __cold __printf(2, 3) void panic_regs(
 /* Stop with a line that tells a person what to do; no backtrace (missing init, bad initrd). */
 __noreturn __cold __printf(1, 2) void die(const char *fmt, ...);
 bool panic_in_progress(void);
+/* Does that CPU stand still since the panic? */
+bool panic_is_parked(unsigned cpu);
 /*
  * Called by arch when the NMI of cpu_stop_others() reaches this CPU: remember what it was doing
  * (regs) for the report, and stand still for ever.

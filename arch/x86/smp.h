@@ -4,16 +4,11 @@
 #ifndef X86_SMP_H
 #define X86_SMP_H
 
-#include "cpu.h"
-
 /*
  * The page tables and code of the start-up lie here, below 1 MiB: [base, base + len) is kept out of
  * the free frames.
  */
 #define SMP_LOW_BASE 0x8000ul
 #define SMP_LOW_LEN  0x4000ul
-
-/* The boot CPU's block, before anything else that asks this_cpu(). */
-void smp_init_boot_cpu(struct cpu *c);
 
 #endif

@@ -69,7 +69,7 @@ static void kthread_main(void *arg)
 	thread_exit();
 }
 
-struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), void *arg)
+struct thread *thread_alloc_kernel(const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct thread *t = thread_alloc(name);
 
@@ -79,6 +79,14 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), voi
 	t->entry = fn;
 	t->entry_arg = arg;
 	context_init_kernel(t, kthread_main, t);
-	thread_start(t);
+	return t;
+}
+
+struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), void *arg)
+{
+	struct thread *t = thread_alloc_kernel(name, fn, arg);
+
+	if (!IS_ERR(t))
+		thread_start(t);
 	return t;
 }

@@ -77,6 +77,8 @@ static inline struct thread *thread_current(void)
 
 /* A kernel thread, runnable at once. ERR_PTR(-ENOMEM). */
 struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), void *arg);
+/* The same, state NEW: set affinity or nice, then thread_start. */
+struct thread *thread_alloc_kernel(const char *name, void (*fn)(void *arg), void *arg);
 /* A thread with a kernel stack and nothing else, state NEW; the caller sets it up and calls
  * thread_start. */
 struct thread *thread_alloc(const char *name);

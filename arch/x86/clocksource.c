@@ -1,0 +1,268 @@
+/*
+ * The clock: nanoseconds since boot, monotonic over all CPUs.
+ *
+ * The time-stamp counter is the clock when it runs at a constant rate (invariant TSC, or an
+ * emulator whose TSC is its own clock) and the CPUs' counters agree: one instruction, a multiply
+ * and a shift. Its rate comes from CPUID when a leaf says it, else it is measured for a few
+ * milliseconds against a reference; the local APIC's timer is measured in the same interval.
+ *
+ * Reference, and the clock where the TSC is no good: the HPET, else the ACPI PM timer, else channel
+ * 2 of the PIT (reference only). These counters are read as `raw & mask` and extended to 64 bits by
+ * a shared last value that only moves forward; a timer reads narrow ones often enough.
+ * Source: SDM vol. 3B 17.17; IA-PC HPET Specification 1.0a; ACPI 6.4, 4.8.3.3; Intel 8254.
+ */
+#include "clocksource.h"
+#include "apic.h"
+#include "cpu.h"
+#include "dev/acpi.h"
+#include "insn.h"
+#include "klog.h"
+#include "lib/string.h"
+#include "mm/kva.h"
+#include "panic.h"
+#include "sched/clock.h"
+#include "sched/timer.h"
+
+#define CALIBRATE_NS 4000000ull
+
+#define PM_TIMER_HZ 3579545ull
+#define PIT_HZ	    1193182ull
+
+#define HPET_CAPABILITIES 0x00
+#define HPET_CONFIG	  0x10
+#define HPET_COUNTER	  0xf0
+#define HPET_64BIT	  (1ul << 13)
+#define HPET_ENABLE	  1ul
+#define FEMTOS_PER_SEC	  1000000000000000ull
+#define HPET_PERIOD_MAX	  100000000ull /* femtoseconds: 10 MHz at least (2.3.4) */
+
+struct counter {
+	const char *name;
+	uint64_t (*read)(void);
+	uint64_t mask, hz;
+};
+
+static volatile uint8_t *hpet;
+
+/* What arch_clock_ns reads; written while one CPU runs, or under clocksource_distrust_tsc. */
+static bool use_tsc = true;
+static uint64_t tsc_base, tsc_mult; /* ns = (tsc - base) * mult >> 32 */
+static uint64_t tsc_hz, apic_mult;
+static struct counter shared; /* the counter that all CPUs share, hz 0: none */
+static uint64_t shared_last;  /* atomic: its extended value */
+static uint64_t shared_mult, shared_offset_ns;
+static struct timer keep_alive;
+
+static inline uint64_t mul_shift(uint64_t v, uint64_t mult, unsigned shift)
+{
+	return (uint64_t)((unsigned __int128)v * mult >> shift);
+}
+
+/* The shared counter without wrap-around. A reader that was overtaken sees the later value. */
+static uint64_t shared_read(void)
+{
+	uint64_t last = READ_ONCE(shared_last), next;
+
+	do {
+		uint64_t ahead = (shared.read() - last) & shared.mask;
+
+		if (ahead > shared.mask / 2)
+			return last;
+		next = last + ahead;
+	} while (!__atomic_compare_exchange_n(
+		&shared_last, &last, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return next;
+}
+
+uint64_t arch_clock_ns(void)
+{
+	if (likely(use_tsc))
+		return mul_shift(tsc_read() - tsc_base, tsc_mult, 32);
+	return mul_shift(shared_read(), shared_mult, 32) + shared_offset_ns;
+}
+
+static uint64_t hpet_read(void)
+{
+	return *(volatile uint64_t *)(hpet + HPET_COUNTER);
+}
+
+static bool hpet_init(void)
+{
+	uint64_t caps, period;
+
+	if (!acpi_info()->hpet_base)
+		return false;
+	hpet = kva_map_device(acpi_info()->hpet_base, 1024, VM_CACHE_DISABLED);
+	if (!hpet)
+		return false;
+	caps = *(volatile uint64_t *)(hpet + HPET_CAPABILITIES);
+	period = caps >> 32;
+	if (!period || period > HPET_PERIOD_MAX)
+		return false;
+	*(volatile uint64_t *)(hpet + HPET_CONFIG) |= HPET_ENABLE;
+	shared = (struct counter){"hpet", hpet_read, caps & HPET_64BIT ? UINT64_MAX : UINT32_MAX,
+		FEMTOS_PER_SEC / period};
+	return true;
+}
+
+static uint64_t pm_timer_read(void)
+{
+	return port_in32(acpi_info()->pm_timer_port);
+}
+
+static bool pm_timer_init(void)
+{
+	if (!acpi_info()->pm_timer_port)
+		return false;
+	shared = (struct counter){"acpi_pm", pm_timer_read,
+		acpi_info()->pm_timer_32bit ? UINT32_MAX : 0xffffff, PM_TIMER_HZ};
+	return true;
+}
+
+/* Channel 2 counts down from 0xffff once its gate opens; as an up counter of 16 bits. */
+static uint64_t pit_read(void)
+{
+	uint8_t lo, hi;
+
+	port_out8(0x43, 0x80); /* latch channel 2 */
+	lo = port_in8(0x42);
+	hi = port_in8(0x42);
+	return 0xffffu - (unsigned)(hi << 8 | lo);
+}
+
+static struct counter pit_init(void)
+{
+	port_out8(0x61, (port_in8(0x61) & ~2u) | 1u); /* gate on, speaker off */
+	port_out8(0x43, 0xb0);			      /* channel 2, both bytes, mode 0 */
+	port_out8(0x42, 0xff);
+	port_out8(0x42, 0xff);
+	return (struct counter){"pit", pit_read, 0xffff, PIT_HZ};
+}
+
+/* TSC and reference at the same moment: of a few tries the one that was not interrupted. */
+static void read_pair(const struct counter *ref, uint64_t *tsc, uint64_t *raw)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t before = tsc_read(), r = ref->read(), after = tsc_read();
+
+		if (after - before < best) {
+			best = after - before;
+			*tsc = before + (after - before) / 2;
+			*raw = r;
+		}
+	}
+}
+
+/* Let CALIBRATE_NS go by; rates of the TSC and of the APIC timer. */
+static void calibrate(const struct counter *ref)
+{
+	uint64_t want = ref->hz * CALIBRATE_NS / NSEC_PER_SEC;
+	uint64_t tsc0, tsc1, raw0, raw1, ticks, ns;
+	uint32_t apic0, apic1;
+
+	apic_timer_set(UINT32_MAX);
+	read_pair(ref, &tsc0, &raw0);
+	apic0 = apic_timer_count();
+	while (((ref->read() - raw0) & ref->mask) < want)
+		cpu_relax();
+	read_pair(ref, &tsc1, &raw1);
+	apic1 = apic_timer_count();
+	apic_timer_set(0);
+
+	ticks = (raw1 - raw0) & ref->mask;
+	ns = (uint64_t)((unsigned __int128)ticks * NSEC_PER_SEC / ref->hz);
+	apic_mult = ((uint64_t)(apic0 - apic1) << 32) / ns;
+	if (!tsc_hz)
+		tsc_hz = (uint64_t)((unsigned __int128)(tsc1 - tsc0) * NSEC_PER_SEC / ns);
+}
+
+/* CPUID 15h: TSC = crystal * ebx / eax. Hypervisors: leaf 40000010h, eax in kHz (VMware, KVM). */
+static uint64_t tsc_hz_from_cpuid(void)
+{
+	struct cpuid_regs r;
+
+	if (cpuid(0, 0).eax >= 0x15) {
+		r = cpuid(0x15, 0);
+		if (r.eax && r.ebx && r.ecx)
+			return (uint64_t)r.ecx * r.ebx / r.eax;
+	}
+	if (cpuid(1, 0).ecx >> 31 && cpuid(0x40000000, 0).eax >= 0x40000010)
+		return cpuid(0x40000010, 0).eax * 1000ull;
+	return 0;
+}
+
+/* Does the TSC run at a constant rate, also when the CPU sleeps? */
+static bool tsc_constant(void)
+{
+	struct cpuid_regs r;
+
+	if (!(cpuid(1, 0).edx >> 4 & 1))
+		return false;
+	if (cpuid(0x80000000, 0).eax >= 0x80000007 && cpuid(0x80000007, 0).edx >> 8 & 1)
+		return true;
+	if (!(cpuid(1, 0).ecx >> 31)) /* no hypervisor */
+		return false;
+	r = cpuid(0x40000000, 0);
+	return memcmp(&r.ebx, "TCGT", 4) == 0 || memcmp(&r.ebx, "KVMK", 4) == 0;
+}
+
+void clocksource_init(void)
+{
+	struct counter ref;
+
+	tsc_base = tsc_read();
+	ref = hpet_init() || pm_timer_init() ? shared : pit_init();
+	tsc_hz = tsc_hz_from_cpuid();
+	calibrate(&ref);
+	if (!apic_mult || !tsc_hz)
+		panic("clock: the reference %s stands still", ref.name);
+	tsc_mult = (NSEC_PER_SEC << 32) / tsc_hz;
+	if (shared.hz)
+		shared_mult = (uint64_t)(((unsigned __int128)NSEC_PER_SEC << 32) / shared.hz);
+	if (!tsc_constant())
+		clocksource_distrust_tsc();
+	klog_info("clock: %s, TSC %lu kHz by %s, APIC timer %lu kHz", use_tsc ? "tsc" : shared.name,
+		tsc_hz / 1000, ref.name, (unsigned long)(apic_mult * (NSEC_PER_SEC / 1000) >> 32));
+}
+
+void clocksource_distrust_tsc(void)
+{
+	uint64_t now = arch_clock_ns();
+
+	if (!use_tsc || !shared.hz)
+		return;
+	shared_last = shared.read() & shared.mask;
+	shared_offset_ns = now - mul_shift(shared_last, shared_mult, 32);
+	STORE_RELEASE(use_tsc, false);
+	klog_info("clock: the TSC is not reliable, %s instead", shared.name);
+}
+
+static void keep_alive_fire(struct timer *t)
+{
+	timer_start(t, arch_clock_ns() + NSEC_PER_SEC);
+}
+
+void clocksource_start(void)
+{
+	if (use_tsc || shared.mask == UINT64_MAX)
+		return;
+	timer_init(&keep_alive, keep_alive_fire);
+	timer_start(&keep_alive, arch_clock_ns() + NSEC_PER_SEC);
+}
+
+uint64_t clocksource_apic_mult(void)
+{
+	return apic_mult;
+}
+
+uint64_t clocksource_tsc_hz(void)
+{
+	return tsc_hz;
+}
+
+uint64_t clocksource_tsc(void)
+{
+	return tsc_read();
+}

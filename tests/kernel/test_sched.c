@@ -1,0 +1,242 @@
+/* The scheduler: shares, places, stops, signals that end waits. */
+#include "team.h"
+#include "ktest.h"
+#include "mm/buddy.h"
+#include "mm/kva.h"
+#include "mm/slab.h"
+#include "sched/clock.h"
+
+/* Free frames after everything that keeps some aside has given them back. */
+static uint64_t settled_free_frames(void)
+{
+	uint64_t end = clock_monotonic_ns() + NSEC_PER_SEC;
+
+	/* Threads that have said they are done are still on their way out. */
+	while (sched_nr_running() > 1 && clock_monotonic_ns() < end)
+		sched_yield_current();
+	kva_drain();
+	slab_reap();
+	buddy_drain();
+	return buddy_free_frames();
+}
+
+static void count_member(struct team *team, unsigned me)
+{
+	(void)me;
+	__atomic_fetch_add((unsigned *)team->arg, 1, __ATOMIC_RELAXED);
+}
+
+KTEST(threads_run_end_and_give_their_memory_back)
+{
+	unsigned ran = 0;
+	struct team team = {.fn = count_member, .arg = &ran, .size = 50};
+	uint64_t before;
+
+	KTEST_ASSERT(team_run(&team));
+	before = settled_free_frames();
+	for (unsigned round = 0; round < 4; round++)
+		KTEST_ASSERT(team_run(&team));
+	KTEST_ASSERT(ran == 5 * 50);
+	KTEST_ASSERT(settled_free_frames() == before);
+}
+
+#define HOGS 3
+struct hogs {
+	int nice[HOGS];
+	uint64_t run_ns[HOGS];
+	uint64_t end_ns;
+};
+
+static void hog(struct team *team, unsigned me)
+{
+	struct hogs *h = team->arg;
+	struct thread *t = thread_current();
+
+	sched_set_nice(t, h->nice[me]);
+	while (clock_monotonic_ns() < READ_ONCE(h->end_ns))
+		cond_resched();
+	h->run_ns[me] = t->run_ns;
+}
+
+/* Let the hogs share the last CPU for a while. */
+static bool run_hogs(struct hogs *h)
+{
+	struct team team = {.fn = hog, .arg = h, .size = HOGS};
+
+	team.affinity = (cpuset_t)1 << (cpu_count() - 1);
+	h->end_ns = clock_monotonic_ns() + 300 * NSEC_PER_MSEC;
+	return team_run(&team);
+}
+
+KTEST(equal_threads_get_equal_shares)
+{
+	struct hogs h = {.nice = {0, 0, 0}};
+	uint64_t least = UINT64_MAX, most = 0;
+
+	KTEST_ASSERT(run_hogs(&h));
+	for (unsigned i = 0; i < HOGS; i++) {
+		least = MIN(least, h.run_ns[i]);
+		most = MAX(most, h.run_ns[i]);
+	}
+	KTEST_ASSERT(least > 50 * NSEC_PER_MSEC);
+	KTEST_ASSERT(most < least + least / 2);
+}
+
+KTEST(nice_divides_the_shares)
+{
+	struct hogs h = {.nice = {0, 5, 5}}; /* weights 1024 : 336 : 336 */
+
+	KTEST_ASSERT(run_hogs(&h));
+	KTEST_ASSERT(h.run_ns[0] > 2 * h.run_ns[1] && h.run_ns[0] < 5 * h.run_ns[1]);
+	KTEST_ASSERT(h.run_ns[0] > 2 * h.run_ns[2] && h.run_ns[0] < 5 * h.run_ns[2]);
+}
+
+static void note_cpu(struct team *team, unsigned me)
+{
+	uint64_t end = clock_monotonic_ns() + 50 * NSEC_PER_MSEC;
+
+	(void)me;
+	while (clock_monotonic_ns() < end) {
+		__atomic_fetch_or((cpuset_t *)team->arg, (cpuset_t)1 << cpu_id(), __ATOMIC_RELAXED);
+		cond_resched();
+	}
+}
+
+KTEST(idle_cpus_take_work)
+{
+	cpuset_t seen = 0;
+	struct team team = {.fn = note_cpu, .arg = &seen, .size = 2 * cpu_count()};
+
+	KTEST_ASSERT(team_run(&team));
+	KTEST_ASSERT(seen == cpu_online_set());
+}
+
+static void move_around(struct team *team, unsigned me)
+{
+	struct thread *t = thread_current();
+
+	for (unsigned i = 0; i < 20 * cpu_count(); i++) {
+		unsigned cpu = (i + me) % cpu_count();
+
+		TEAM_CHECK(team, sched_set_affinity(t, (cpuset_t)1 << cpu) == 0);
+		TEAM_CHECK(team, cpu_id() == cpu);
+	}
+}
+
+KTEST(affinity_is_obeyed)
+{
+	struct team team = {.fn = move_around, .size = 4};
+	cpuset_t offline = (cpuset_t)1 << cpu_count();
+
+	KTEST_ASSERT(team_run(&team));
+	if (cpu_count() < CPU_MAX)
+		KTEST_ASSERT(sched_set_affinity(thread_current(), offline) == -EINVAL);
+}
+
+KTEST(a_lone_thread_does_not_switch)
+{
+	struct thread *t = thread_current();
+	uint64_t before = t->nvcsw + t->nivcsw;
+
+	for (unsigned i = 0; i < 100; i++) {
+		cond_resched();
+		sched_yield_current();
+		schedule();
+	}
+	KTEST_ASSERT(t->nvcsw + t->nivcsw <= before + 1);
+}
+
+struct sleeper {
+	struct waitqueue wq;
+	struct thread *thread; /* atomic */
+	enum wait_mode mode;
+	int result;
+	bool condition; /* atomic */
+};
+
+static void sleep_once(struct team *team, unsigned me)
+{
+	struct sleeper *s = team->arg;
+
+	(void)me;
+	STORE_RELEASE(s->thread, thread_current());
+	s->result = wait_event_mode(&s->wq, READ_ONCE(s->condition), s->mode, WAIT_FOREVER);
+	thread_clear_flags(thread_current(), THREAD_SIGPENDING | THREAD_KILLED);
+}
+
+/* What a wait of that mode returns when these flags come, and (late_condition) then the condition.
+ */
+static int wait_result(enum wait_mode mode, uint32_t flags, bool late_condition)
+{
+	struct sleeper s = {.mode = mode, .result = 1};
+	struct team team = {.fn = sleep_once, .arg = &s, .size = 1};
+
+	waitqueue_init(&s.wq);
+	if (!team_start(&team))
+		return 2;
+	while (!LOAD_ACQUIRE(s.thread) || !READ_ONCE(s.wq.nwaiters))
+		sched_yield_current();
+	thread_set_flags(s.thread, flags);
+	if (late_condition) {
+		clock_delay_us(1000);
+		WRITE_ONCE(s.condition, true);
+		wake_all(&s.wq);
+	}
+	team_wait(&team);
+	return s.result;
+}
+
+KTEST(signals_end_the_waits_that_they_may_end)
+{
+	KTEST_ASSERT(wait_result(WAIT_INTERRUPTIBLE, THREAD_SIGPENDING, false) == -ERESTARTSYS);
+	KTEST_ASSERT(wait_result(WAIT_INTERRUPTIBLE, THREAD_KILLED, false) == -EINTR);
+	KTEST_ASSERT(wait_result(WAIT_KILLABLE, THREAD_KILLED, false) == -EINTR);
+	KTEST_ASSERT(wait_result(WAIT_KILLABLE, THREAD_SIGPENDING, true) == 0);
+	KTEST_ASSERT(wait_result(WAIT_UNINTERRUPTIBLE, THREAD_KILLED, true) == 0);
+}
+
+static bool stop_wanted; /* atomic */
+static unsigned stops;	 /* atomic */
+
+static void stopping_member(struct team *team, unsigned me)
+{
+	(void)me;
+	STORE_RELEASE(*(struct thread **)team->arg, thread_current());
+	for (unsigned i = 0; i < 50; i++) {
+		WRITE_ONCE(stop_wanted, true);
+		__atomic_fetch_add(&stops, 1, __ATOMIC_RELEASE);
+		while (LOAD_ACQUIRE(stop_wanted))
+			sched_stop_current();
+	}
+}
+
+KTEST(a_continue_is_never_lost)
+{
+	struct thread *t = NULL;
+	struct team team = {.fn = stopping_member, .arg = &t, .size = 1};
+
+	stops = 0;
+	KTEST_ASSERT(team_start(&team));
+	for (unsigned i = 1; i < 50; i++) {
+		while (__atomic_load_n(&stops, __ATOMIC_ACQUIRE) < i)
+			sched_yield_current();
+		STORE_RELEASE(stop_wanted, false);
+		sched_continue(t);
+	}
+	/* The last time by a fatal signal, after which the thread may be gone. */
+	while (__atomic_load_n(&stops, __ATOMIC_ACQUIRE) < 50)
+		sched_yield_current();
+	STORE_RELEASE(stop_wanted, false);
+	thread_set_flags(t, THREAD_KILLED);
+	team_wait(&team);
+}
+
+KTEST(load_average_is_sane)
+{
+	uint64_t avg[3];
+
+	sched_loadavg(avg);
+	for (unsigned i = 0; i < 3; i++)
+		KTEST_ASSERT(avg[i] < 1000ull << 16);
+	KTEST_ASSERT(sched_nr_running() >= 1);
+}
