@@ -58,6 +58,16 @@ static inline uint64_t mul_shift(uint64_t v, uint64_t mult, unsigned shift)
 	return (uint64_t)((unsigned __int128)v * mult >> shift);
 }
 
+/* a * b / c with a product of 128 bits; the result must fit 64. */
+static uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t hi, lo;
+
+	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "a"(a), "rm"(b) : "cc");
+	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "rm"(c) : "cc");
+	return lo;
+}
+
 /* The shared counter without wrap-around. A reader that was overtaken sees the later value. */
 static uint64_t shared_read(void)
 {
@@ -172,10 +182,10 @@ static void calibrate(const struct counter *ref)
 	apic_timer_set(0);
 
 	ticks = (raw1 - raw0) & ref->mask;
-	ns = (uint64_t)((unsigned __int128)ticks * NSEC_PER_SEC / ref->hz);
+	ns = mul_div(ticks, NSEC_PER_SEC, ref->hz);
 	apic_mult = ((uint64_t)(apic0 - apic1) << 32) / ns;
 	if (!tsc_hz)
-		tsc_hz = (uint64_t)((unsigned __int128)(tsc1 - tsc0) * NSEC_PER_SEC / ns);
+		tsc_hz = mul_div(tsc1 - tsc0, NSEC_PER_SEC, ns);
 }
 
 /* CPUID 15h: TSC = crystal * ebx / eax. Hypervisors: leaf 40000010h, eax in kHz (VMware, KVM). */
@@ -220,7 +230,7 @@ void clocksource_init(void)
 		panic("clock: the reference %s stands still", ref.name);
 	tsc_mult = (NSEC_PER_SEC << 32) / tsc_hz;
 	if (shared.hz)
-		shared_mult = (uint64_t)(((unsigned __int128)NSEC_PER_SEC << 32) / shared.hz);
+		shared_mult = mul_div(NSEC_PER_SEC, 1ull << 32, shared.hz);
 	if (!tsc_constant())
 		clocksource_distrust_tsc();
 	klog_info("clock: %s, TSC %lu kHz by %s, APIC timer %lu kHz", use_tsc ? "tsc" : shared.name,
