@@ -128,13 +128,13 @@ static int orphan(void *arg)
 {
 	int *seen = arg;
 
+	seen[0] = getpid();
 	if (fork() == 0) {
 		while (getppid() == seen[0])
 			usleep(1000);
 		__atomic_store_n(&seen[1], getppid(), __ATOMIC_RELEASE);
 		_exit(0);
 	}
-	seen[0] = getpid();
 	return 0;
 }
 

@@ -52,14 +52,14 @@ unsigned char tap_byte(size_t i);
 /* => the milliseconds of the monotonic clock. */
 long tap_ms(void);
 
-#define TEST(test_name)                                                          \
-	static void test_name(void);                                             \
-	static struct tap_test test_name##_test = {#test_name, test_name, NULL}; \
-	static void __attribute__((__constructor__)) test_name##_register(void)  \
-	{                                                                        \
-		tap_register(&test_name##_test);                                 \
-	}                                                                        \
-	static void test_name(void)
+#define TEST(test_name)                                                                  \
+	static void test_##test_name(void);                                              \
+	static struct tap_test test_name##_entry = {#test_name, test_##test_name, NULL}; \
+	static void __attribute__((__constructor__)) test_name##_register(void)          \
+	{                                                                                \
+		tap_register(&test_name##_entry);                                        \
+	}                                                                                \
+	static void test_##test_name(void)
 
 #define CHECK(cond)                                                                     \
 	do {                                                                            \
