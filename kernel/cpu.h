@@ -185,6 +185,10 @@ __noreturn void machine_exit(unsigned code);
 
 /* 64 bits from RDRAND/RDSEED if CPUID has them; false if not. */
 bool cpu_random(uint64_t *out);
+/* For the auxiliary vector: AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ. Constant. */
+uint64_t cpu_hwcap(void);
+uint64_t cpu_hwcap2(void);
+size_t cpu_min_signal_stack(void);
 /* CPU name and flags for /proc/cpuinfo. */
 size_t cpu_describe(unsigned cpu, char *buf, size_t size);
 

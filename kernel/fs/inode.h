@@ -184,6 +184,9 @@ void inode_put(struct inode *inode); /* may sleep and do I/O. => no lock of rank
 void inode_touch(struct inode *inode,
 	unsigned which); /* ATTR_ATIME | ATTR_MTIME, ctime with MTIME; marks dirty */
 
+/* chmod, chown, utimes, truncate of a regular file, without the check of a mount. Takes the inode's
+ * lock. 0, -ETXTBSY, -EFBIG, -EIO. */
+int __must_check inode_setattr(struct inode *inode, const struct inode_attr *attr);
 /* Copy mode, owner and times of attr into the inode, set ctime, mark it dirty. => locked (30) */
 void inode_setattr_copy(struct inode *inode, const struct inode_attr *attr);
 /* Write the inode's metadata and pages to the device's cache and wait. 0 or -EIO. */

@@ -464,13 +464,10 @@ static int setattr_locked(struct inode *inode, const struct inode_attr *attr)
 	return err;
 }
 
-int path_setattr(const struct path *p, const struct inode_attr *attr)
+int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 {
-	struct inode *inode = path_inode(p);
-	int err = mount_check_write(p->mnt);
+	int err;
 
-	if (err)
-		return err;
 	if (attr->valid & ATTR_SIZE) {
 		err = inode_get_write(inode);
 		if (err)
@@ -482,6 +479,13 @@ int path_setattr(const struct path *p, const struct inode_attr *attr)
 	if (attr->valid & ATTR_SIZE)
 		inode_put_write(inode);
 	return err;
+}
+
+int path_setattr(const struct path *p, const struct inode_attr *attr)
+{
+	int err = mount_check_write(p->mnt);
+
+	return err ? err : inode_setattr(path_inode(p), attr);
 }
 
 uint64_t path_parent_ino(const struct path *p)

@@ -38,8 +38,11 @@ enum lock_rank {
 	RANK_IRQ = 90, /* the first of them */
 	RANK_WAITQUEUE = 90,
 	RANK_DEVICE = 91, /* a device's registers and rings */
-	RANK_RUNQUEUE = 92,
-	RANK_TIMER = 94,
+	RANK_PIDS = 92,	     /* process ids, groups, sessions: tty interrupts signal a group */
+	RANK_SIGNAL = 93,    /* pending signals of one process */
+	RANK_SIGACTION = 94, /* a table of signal actions */
+	RANK_RUNQUEUE = 95,
+	RANK_TIMER = 97,
 	RANK_LOG = 99,
 };
 

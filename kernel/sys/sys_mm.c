@@ -1,0 +1,364 @@
+/* Memory: mmap and its family. Ranges are checked by kernel/mm; flags and rights here. */
+#include "abi/fcntl.h"
+#include "abi/mman.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "lib/string.h"
+#include "mm/access.h"
+#include "mm/mmap.h"
+#include "mm/slab.h"
+#include "proc/rlimit.h"
+#include "sys/sys.h"
+
+#define PROT_RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
+/* Flags that change nothing here: what they ask for is so, or is a hint of old. */
+#define MAP_ACCEPTED                                                                        \
+	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE | \
+		MAP_EXECUTABLE | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | \
+		MAP_STACK | MAP_FIXED_NOREPLACE)
+
+static struct mm_context *sys_ctx(void)
+{
+	return thread_current()->ctx;
+}
+
+static vm_flags_t rights_of(unsigned prot)
+{
+	vm_flags_t rights = 0;
+
+	if (prot & PROT_READ)
+		rights |= VM_READ;
+	if (prot & PROT_WRITE)
+		rights |= VM_WRITE;
+	if (prot & PROT_EXEC)
+		rights |= VM_EXEC;
+	return rights;
+}
+
+/* Flags of mmap(2) into the request; 0 or -EINVAL, -EOPNOTSUPP. */
+static int map_flags(unsigned flags, struct mm_map_request *rq)
+{
+	switch (flags & MAP_TYPE) {
+	case MAP_SHARED:
+		rq->map_flags |= MM_MAP_SHARED;
+		break;
+	case MAP_SHARED_VALIDATE:
+		/* The one that promises to refuse what is not known. */
+		if (flags & ~(unsigned)MAP_ACCEPTED)
+			return -EOPNOTSUPP;
+		rq->map_flags |= MM_MAP_SHARED;
+		break;
+	case MAP_PRIVATE:
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (flags & MAP_HUGETLB)
+		return -EINVAL; /* no pool of huge pages: Linux without one says ENOMEM or EINVAL */
+	if (flags & MAP_FIXED_NOREPLACE)
+		rq->map_flags |= MM_MAP_EXACT;
+	else if (flags & MAP_FIXED)
+		rq->map_flags |= MM_MAP_FIXED;
+	if (flags & MAP_POPULATE && !(flags & MAP_NONBLOCK))
+		rq->map_flags |= MM_MAP_POPULATE;
+	if (flags & MAP_32BIT)
+		rq->map_flags |= MM_MAP_BELOW_4G;
+	if (flags & MAP_GROWSDOWN)
+		rq->vmflags |= VM_GROWSDOWN;
+	if (flags & MAP_NORESERVE)
+		rq->vmflags |= VM_NORESERVE;
+	if (flags & MAP_LOCKED)
+		rq->vmflags |= VM_LOCKED;
+	/* Address 0 is for who may, and everybody is root; but only when it is asked for. */
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && rq->vaddr == 0)
+		rq->map_flags |= MM_MAP_LITERAL;
+	return 0;
+}
+
+/* A file's area. The rights that its descriptor gives are a ceiling for mprotect. */
+static int map_file(struct mm_map_request *rq, int fd, uint64_t off, vaddr_t *out)
+{
+	bool shared = rq->map_flags & MM_MAP_SHARED;
+	struct file *f = sys_file_get(fd);
+	int err = -EACCES;
+
+	if (!f)
+		return -EBADF;
+	if (!(f->mode & FMODE_READ))
+		goto out_put;
+	if (shared && (rq->vmflags & VM_WRITE) && !(f->mode & FMODE_WRITE))
+		goto out_put;
+	rq->max_prot = VM_READ | VM_EXEC;
+	if (!shared || (f->mode & FMODE_WRITE))
+		rq->max_prot |= VM_WRITE;
+	rq->kind = MM_AREA_FILE;
+	rq->content = VMAP_FILE;
+	rq->offset = off;
+	rq->file = f;
+	err = f->ops && f->ops->mmap ? f->ops->mmap(f, rq) : -ENODEV;
+	if (!err)
+		err = mm_map(sys_ctx(), rq, out);
+out_put:
+	file_put(f);
+	return err;
+}
+
+long sys_mmap(const uint64_t *a)
+{
+	unsigned prot = (unsigned)a[2], flags = (unsigned)a[3];
+	struct mm_map_request rq = {.vaddr = a[0], .len = a[1]};
+	vaddr_t got;
+	int err;
+
+	if (a[5] & PAGE_MASK)
+		return -EINVAL;
+	if (!a[1])
+		return -EINVAL;
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && (a[0] & PAGE_MASK))
+		return -EINVAL;
+	rq.vmflags = VM_USER | rights_of(prot);
+	err = map_flags(flags, &rq);
+	if (err)
+		return err;
+	if (flags & MAP_ANONYMOUS) {
+		rq.kind = MM_AREA_NORMAL;
+		rq.content = VMAP_MMAP;
+		err = mm_map(sys_ctx(), &rq, &got);
+	} else if (a[5] + page_count(a[1]) * PAGE_SIZE < a[5]) {
+		err = -EOVERFLOW;
+	} else {
+		err = map_file(&rq, (int)a[4], a[5], &got);
+	}
+	return err ? err : (long)got;
+}
+
+long sys_munmap(const uint64_t *a)
+{
+	return munmap(sys_ctx(), a[0], a[1]);
+}
+
+long sys_mprotect(const uint64_t *a)
+{
+	unsigned prot = (unsigned)a[2];
+
+	if ((prot & ~(unsigned)(PROT_RIGHTS | PROT_GROWSDOWN | PROT_GROWSUP)) ||
+		(prot & PROT_GROWSUP))
+		return -EINVAL;
+	return vm_protect(sys_ctx(), a[0], a[1], rights_of(prot), prot & PROT_GROWSDOWN);
+}
+
+long sys_mremap(const uint64_t *a)
+{
+	vaddr_t got;
+	int err = mm_remap(sys_ctx(), a[0], a[1], a[2], (unsigned)a[3], a[4], &got);
+
+	return err ? err : (long)got;
+}
+
+long sys_madvise(const uint64_t *a)
+{
+	return mm_advise(sys_ctx(), a[0], a[1], (int)a[2]);
+}
+
+long sys_msync(const uint64_t *a)
+{
+	return mm_sync(sys_ctx(), a[0], a[1], (int)a[2]);
+}
+
+struct mincore_out {
+	uaddr_t at;
+};
+
+static int mincore_put(void *cookie, const uint8_t *vec, size_t n)
+{
+	struct mincore_out *out = cookie;
+	int err = copy_to_user(out->at, vec, n);
+
+	out->at += n;
+	return err;
+}
+
+long sys_mincore(const uint64_t *a)
+{
+	struct mincore_out out = {a[2]};
+
+	return mm_incore(sys_ctx(), a[0], a[1], mincore_put, &out);
+}
+
+long sys_mlock(const uint64_t *a)
+{
+	return mm_lock_range(sys_ctx(), a[0], a[1], true, false);
+}
+
+long sys_mlock2(const uint64_t *a)
+{
+	if (a[2] & ~(uint64_t)MLOCK_ONFAULT)
+		return -EINVAL;
+	return mm_lock_range(sys_ctx(), a[0], a[1], true, a[2] & MLOCK_ONFAULT);
+}
+
+long sys_munlock(const uint64_t *a)
+{
+	return mm_lock_range(sys_ctx(), a[0], a[1], false, false);
+}
+
+long sys_mlockall(const uint64_t *a)
+{
+	unsigned flags = (unsigned)a[0];
+
+	if (!flags || (flags & ~(unsigned)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) ||
+		flags == MCL_ONFAULT)
+		return -EINVAL;
+	return mm_lock_all(sys_ctx(), (int)flags);
+}
+
+long sys_munlockall(const uint64_t *a)
+{
+	(void)a;
+	return mm_lock_all(sys_ctx(), 0);
+}
+
+long sys_brk(const uint64_t *a)
+{
+	return (long)mm_brk(sys_ctx(), a[0]);
+}
+
+long sys_memfd_create(const uint64_t *a)
+{
+	unsigned flags = (unsigned)a[1];
+	char *name;
+	struct file *f;
+	int fd;
+
+	/* Seals and huge pages are not offered: like Linux without them. */
+	if (flags & ~(unsigned)MFD_CLOEXEC)
+		return -EINVAL;
+	name = sys_path_get(a[0]);
+	if (IS_ERR(name))
+		return PTR_ERR(name) == -ENAMETOOLONG ? -EINVAL : PTR_ERR(name);
+	f = strlen(name) > 249 ? ERR_PTR(-EINVAL) : tmpfs_create_file(name, O_RDWR | O_LARGEFILE);
+	sys_path_put(name);
+	if (IS_ERR(f))
+		return PTR_ERR(f);
+	fd = fd_install(sys_files(), f, 0, rlimit_get(process_current(), RLIMIT_NOFILE),
+		flags & MFD_CLOEXEC);
+	if (fd < 0)
+		file_put(f);
+	return fd;
+}
+
+/* process_vm_readv, process_vm_writev: vectors of the caller and of the other process. */
+#define VM_IOV_MAX 1024
+
+struct vm_copy {
+	struct mm_context *ctx;
+	struct iovec_user *local, *remote;
+	unsigned nlocal, nremote;
+	bool write;
+	void *buf; /* a page */
+};
+
+static long vm_copy_piece(struct vm_copy *c, uaddr_t local, uaddr_t remote, size_t n)
+{
+	ssize_t moved;
+
+	if (c->write) {
+		size_t left = copy_from_user_partial(c->buf, local, n);
+
+		if (left == n)
+			return -EFAULT;
+		return mm_access(c->ctx, remote, c->buf, n - left, true, false);
+	}
+	moved = mm_access(c->ctx, remote, c->buf, n, false, false);
+	if (moved <= 0)
+		return moved;
+	n = (size_t)moved;
+	moved -= (ssize_t)copy_to_user_partial(local, c->buf, n);
+	return moved ? moved : -EFAULT;
+}
+
+static long vm_copy_run(struct vm_copy *c)
+{
+	uint64_t lo = 0, ro = 0;
+	unsigned l = 0, r = 0;
+	long total = 0;
+
+	while (l < c->nlocal && r < c->nremote) {
+		uint64_t n = MIN(c->local[l].len - lo, c->remote[r].len - ro);
+		long moved;
+
+		n = MIN(n, PAGE_SIZE);
+		moved = n ? vm_copy_piece(c, c->local[l].base + lo, c->remote[r].base + ro, n) : 0;
+		if (moved < 0)
+			return total ? total : moved;
+		total += moved;
+		if ((uint64_t)moved < n)
+			break;
+		lo += n;
+		ro += n;
+		if (lo == c->local[l].len) {
+			l++;
+			lo = 0;
+		}
+		if (ro == c->remote[r].len) {
+			r++;
+			ro = 0;
+		}
+	}
+	return total;
+}
+
+static int vm_iov_get(uaddr_t addr, uint64_t n, struct iovec_user **out)
+{
+	*out = NULL;
+	if (n > VM_IOV_MAX)
+		return -EINVAL;
+	*out = kmalloc(MAX(n, 1ul) * sizeof(**out), 0);
+	if (!*out)
+		return -ENOMEM;
+	if (copy_from_user(*out, addr, n * sizeof(**out)))
+		return -EFAULT;
+	for (uint64_t i = 0; i < n; i++) {
+		if ((int64_t)(*out)[i].len < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static long process_vm(const uint64_t *a, bool write)
+{
+	struct vm_copy c = {.write = write, .nlocal = (unsigned)a[2], .nremote = (unsigned)a[4]};
+	struct process *p;
+	long n = a[5] ? -EINVAL : vm_iov_get(a[1], a[2], &c.local);
+
+	if (!n)
+		n = vm_iov_get(a[3], a[4], &c.remote);
+	if (n)
+		goto out_free;
+	p = process_find_by_tid((int)a[0]);
+	c.ctx = p ? process_get_context(p) : NULL;
+	if (p)
+		process_put(p);
+	c.buf = kmalloc(PAGE_SIZE, 0);
+	n = -ENOMEM;
+	if (!c.ctx)
+		n = -ESRCH;
+	else if (c.buf)
+		n = vm_copy_run(&c);
+	kfree(c.buf);
+	if (c.ctx)
+		mm_put_context(c.ctx);
+out_free:
+	kfree(c.local);
+	kfree(c.remote);
+	return n;
+}
+
+long sys_process_vm_readv(const uint64_t *a)
+{
+	return process_vm(a, false);
+}
+
+long sys_process_vm_writev(const uint64_t *a)
+{
+	return process_vm(a, true);
+}
