@@ -2,6 +2,7 @@
 
 -include tests/host/build.mk
 -include tests/fuzz/build.mk
+-include tests/fuzz/ext2.mk
 -include tests/user/build.mk
 -include tests/kernel/build.mk
 -include tests/boot/build.mk

@@ -9,7 +9,6 @@
 #include "fs/ext2/ext2_priv.h"
 
 #include "fs/filemap.h"
-#include "klog.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/cache.h"
@@ -420,8 +419,8 @@ static void inode_delete(struct inode *inode)
 	if (!err)
 		err = ext2_inode_number_free(es, (uint32_t)inode->ino, S_ISDIR(inode->mode));
 	if (err)
-		klog_err(
-			"ext2: inode %llu is lost: error %d", (unsigned long long)inode->ino, -err);
+		ext2_corrupt(
+			es, "inode %llu is lost (error %d)", (unsigned long long)inode->ino, -err);
 }
 
 void ext2_evict(struct inode *inode)
