@@ -21,6 +21,8 @@ struct arch_thread {
 	void *fpu;		   /* XSAVE area, 64-byte aligned; NULL for kernel threads */
 };
 
+/* Once, after slab_init. */
+void context_init(void);
 /* Make `t` start in fn(arg) on its kernel stack. */
 void context_init_kernel(struct thread *t, void (*fn)(void *arg), void *arg);
 /*

@@ -1,5 +1,5 @@
 /*
- * The end. One CPU reports: it stops the others by NMI (each remembers its registers in its slot),
+ * The end. One CPU reports: it stops the others by NMI (cpu_stop_others),
  * prints the reason, registers and backtrace of every CPU, and leaves as panic= says. A second
  * panic on another CPU waits to be stopped; one on the reporting CPU ends without further report.
  *
@@ -20,7 +20,7 @@
 #define NO_CPU	      UINT_MAX
 
 static unsigned panic_cpu = NO_CPU; /* atomic: who reports */
-static const struct user_regs *stopped_regs[CPU_MAX];
+static const struct user_regs *stopped_regs[CPU_MAX]; /* atomic */
 
 bool panic_in_progress(void)
 {
@@ -56,6 +56,7 @@ static __noreturn void leave(void)
 static void print_backtrace(const uintptr_t *pc, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
+		unsigned same = 1;
 		uintptr_t offset;
 		const char *name = symbol_lookup(pc[i], &offset);
 
@@ -63,6 +64,12 @@ static void print_backtrace(const uintptr_t *pc, unsigned n)
 			klog(KLOG_EMERG, "  %016lx %s+%#lx", pc[i], name, offset);
 		else
 			klog(KLOG_EMERG, "  %016lx", pc[i]);
+		while (i + 1 < n && pc[i + 1] == pc[i]) {
+			same++;
+			i++;
+		}
+		if (same > 1)
+			klog(KLOG_EMERG, "  ... %u times", same);
 	}
 }
 

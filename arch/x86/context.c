@@ -34,6 +34,11 @@ void context_switch_stack(uint64_t *save_sp, uint64_t new_sp);
 extern const char context_start_kernel[], context_start_user[];
 __noreturn void context_enter_user_regs(struct user_regs *regs);
 
+void context_init(void)
+{
+	fpu_init();
+}
+
 static uint64_t stack_top(const struct thread *t)
 {
 	return (uint64_t)t->stack + KERNEL_STACK_PAGES * PAGE_SIZE;

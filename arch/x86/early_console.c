@@ -20,10 +20,13 @@
 #define UART_TX_EMPTY	 0x20
 
 #define VGA_TEXT  0xb8000
-#define VGA_COLS  80
-#define VGA_ROWS  25
+#define VGA_COLS  80u
+#define VGA_ROWS  25u
 #define VGA_ATTR  0x0700u
 #define CRTC_PORT 0x3d4
+
+#define CRTC_CURSOR_HIGH 14
+#define CRTC_CURSOR_LOW	 15
 
 static bool serial_present;
 static unsigned vga_row, vga_col;
@@ -95,28 +98,43 @@ static void vga_put(char c)
 		vga_newline();
 }
 
-static void vga_cursor(void)
+/* The cursor lives in the CRT controller, where the terminal driver keeps it too. */
+static void vga_take_cursor(void)
+{
+	unsigned pos;
+
+	port_out8(CRTC_PORT, CRTC_CURSOR_HIGH);
+	pos = (unsigned)port_in8(CRTC_PORT + 1) << 8;
+	port_out8(CRTC_PORT, CRTC_CURSOR_LOW);
+	pos |= port_in8(CRTC_PORT + 1);
+	vga_row = MIN(pos / VGA_COLS, VGA_ROWS - 1);
+	vga_col = pos % VGA_COLS;
+}
+
+static void vga_set_cursor(void)
 {
 	unsigned pos = vga_row * VGA_COLS + vga_col;
 
-	port_out8(CRTC_PORT, 14);
+	port_out8(CRTC_PORT, CRTC_CURSOR_HIGH);
 	port_out8(CRTC_PORT + 1, (uint8_t)(pos >> 8));
-	port_out8(CRTC_PORT, 15);
+	port_out8(CRTC_PORT, CRTC_CURSOR_LOW);
 	port_out8(CRTC_PORT + 1, (uint8_t)pos);
 }
 
 static void vga_write(struct klog_console *con, const char *s, size_t n)
 {
 	(void)con;
+	vga_take_cursor();
 	for (size_t i = 0; i < n; i++)
 		vga_put(s[i]);
-	vga_cursor();
+	vga_set_cursor();
 }
 
 static void vga_clear(void)
 {
 	for (unsigned i = 0; i < VGA_ROWS * VGA_COLS; i++)
 		*vga_cell(0, i) = VGA_ATTR | ' ';
+	vga_set_cursor();
 }
 
 static struct klog_console serial_console = {.write = serial_write};

@@ -129,7 +129,13 @@ unsigned backtrace_collect(const struct user_regs *regs, uintptr_t *pc, unsigned
 		return walk((uintptr_t)__builtin_frame_address(0), pc, 0, max);
 	if (n < max)
 		pc[n++] = regs->rip;
-	return regs_from_user(regs) ? n : walk(regs->rbp, pc, n, max);
+	if (regs_from_user(regs))
+		return n;
+	/* A call through a bad pointer: the caller is still on the top of the stack. */
+	if (n < max && regs->vector == VEC_PF && regs->rip == cr2_read() &&
+		frame_readable(regs->rsp))
+		pc[n++] = *(const uintptr_t *)regs->rsp - 1;
+	return walk(regs->rbp, pc, n, max);
 }
 
 unsigned backtrace_collect_thread(const struct thread *t, uintptr_t *pc, unsigned max)

@@ -268,10 +268,6 @@ void trap_dispatch(struct user_regs *regs)
 		kernel_exception(regs);
 }
 
-/*
- * An NMI is the order of a panicking CPU to stop, or somebody outside who wants to see what a
- * machine that hangs is doing.
- */
 void trap_paranoid(struct user_regs *regs)
 {
 	vaddr_t va = cr2_read();
@@ -279,6 +275,7 @@ void trap_paranoid(struct user_regs *regs)
 	if (regs->vector == VEC_NMI) {
 		if (panic_in_progress())
 			panic_park(regs);
+		/* Somebody outside wants to see what a machine that hangs is doing. */
 		panic_regs(regs, "non-maskable interrupt");
 	}
 	if (regs->vector == VEC_MC)
