@@ -149,8 +149,11 @@ static void save_user_state(struct thread *prev)
 	if (!prev->arch.fpu || prev->state == THREAD_DEAD)
 		return;
 	fpu_save(prev->arch.fpu);
-	prev->arch.fs_base = fs_base_get();
-	prev->arch.gs_base = gs_base_get();
+	/* Without FSGSBASE thread->arch has them already; `current` is next's by now. */
+	if (cpu_features.fsgsbase) {
+		prev->arch.fs_base = fs_base_get();
+		prev->arch.gs_base = gs_base_get();
+	}
 }
 
 static void load_user_state(struct thread *next)
