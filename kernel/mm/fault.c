@@ -57,6 +57,8 @@ int fault_take_frame(struct fault *f, bool zero)
 	if (zero && !f->fresh_is_zero)
 		frame_zero(page_virt(f->fresh));
 	f->fresh_is_zero = zero;
+	/* An earlier round of the fault may have meant it for another layer. */
+	WRITE_ONCE(f->fresh->flags, PG_KERNEL);
 	return 0;
 }
 
@@ -260,8 +262,20 @@ static int read_upper(struct fault *f)
 	return fault_finish(f, f->up.page);
 }
 
+/* Truncate takes private pages past the end of a file too; what an image has behind its part of the
+ * file is no part of the file. */
+static bool is_past_end(const struct fault *f)
+{
+	const struct vmap *vm = f->vm;
+
+	return vm->object && f->va - vm->vaddr < vm->file_len &&
+	       (uint64_t)f->index << PAGE_SHIFT >= READ_ONCE(vm->object->vo_size);
+}
+
 static int fault_upper(struct fault *f)
 {
+	if (is_past_end(f))
+		return -ENXIO;
 	if (!fault_wants_own(f))
 		return read_upper(f);
 	if (f->up.exclusive && page_shares(f->up.page) == 1)

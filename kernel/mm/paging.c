@@ -120,36 +120,36 @@ static int donate_private(struct vmap *vm, pfn_t pfn)
 	return err;
 }
 
-/* The same for a zero object's indices. */
+/* The same for a zero object's indices. On failure the caller has all its shares as before. */
 static int donate_shared(struct vmap *vm, pfn_t pfn)
 {
 	struct vm_object *vo;
+	size_t done = 0;
 	int err = 0;
 
 	vo = vm_object_create("pages", (uint64_t)vm->npages << PAGE_SHIFT, VM_RIGHTS);
 	if (IS_ERR(vo))
 		return PTR_ERR(vo);
 	rw_write_lock(&vo->lock);
-	for (size_t i = 0; i < vm->npages && !err; i++) {
-		struct page *pg = page_from_pfn(pfn + i), *stock = pg;
+	for (; done < vm->npages && !err; done++) {
+		struct page *pg = page_from_pfn(pfn + done), *stock = pg;
 
-		if (!vm_object_insert_page_locked(vo, i, &stock))
+		/* The object takes a share of its own; a pin keeps the frame between. */
+		page_pin(pg);
+		page_unshare(pg);
+		WRITE_ONCE(pg->flags, PG_KERNEL);
+		if (!vm_object_insert_page_locked(vo, done, &stock))
 			err = -ENOMEM;
-		else
-			page_unshare(pg);
-	}
-	/* On failure the caller keeps all its shares: give back those that were taken over. */
-	for (size_t i = 0; i < vm->npages && err; i++) {
-		struct page *pg = vm_object_get_page(vo, i << PAGE_SHIFT);
-
-		if (!pg)
-			break;
-		page_share(pg);
 	}
 	rw_write_unlock(&vo->lock);
 	if (!err)
 		vmap_attach(vm, vo, 0);
 	vm_object_put(vo);
+	while (done--) {
+		if (err)
+			page_share(page_from_pfn(pfn + done));
+		page_unpin(page_from_pfn(pfn + done));
+	}
 	return err;
 }
 

@@ -338,11 +338,13 @@ struct vmap *vmap_merge(struct vmap_edit *e, struct vmap *vm)
  * Truncate
  */
 
-/* Drop the slots of ctx's private pages of vo past the end. */
+/* Drop the slots of ctx's private pages of vo past the end, and what a fault entered of them before it
+ * saw the new size. */
 static void drop_private_of_context(struct mm_context *ctx, struct vm_object *vo, pgidx_t first)
 {
 	unsigned need[AMAP_CLASSES];
 	struct vmap_edit e;
+	struct tlb_batch tb;
 	struct vmap *vm;
 	int err;
 
@@ -363,9 +365,14 @@ static void drop_private_of_context(struct mm_context *ctx, struct vm_object *vo
 
 		if (vm->object != vo)
 			continue;
-		vm->truncate_seen = vo->vo_truncations;
+		WRITE_ONCE(vm->truncate_seen, vo->vo_truncations);
+		if (from >= base + vm->npages)
+			continue;
+		tlb_batch_init(&tb, &ctx->pmap);
+		pmap_remove(&ctx->pmap, vm->vaddr + ((from - base) << PAGE_SHIFT), vmap_end(vm), &tb);
+		tlb_batch_finish(&tb);
 		/* Without memory for the cut the slots stay: nobody sees them past the end. */
-		if (!err && vm->amap && from < base + vm->npages)
+		if (!err && vm->amap)
 			amap_wipe(vm->amap, vm->amap_off + (from - base),
 				vm->amap_off + vm->npages - 1, &e.nodes, &e.dead_amaps);
 	}
