@@ -178,7 +178,7 @@ void pmap_lower(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *t
 	struct range_op op = {
 		.pm = pm, .start = start, .end = end, .tb = tb, .clear = PTE_W, .upper = true};
 
-	dassert(end <= USER_MAX);
+	dassert(end <= USER_HALF_END);
 	if (start < end)
 		lower_below(&op, pm->root, 0, 4);
 }

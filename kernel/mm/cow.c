@@ -129,9 +129,35 @@ static void copy_settings(struct mm_context *dst, const struct mm_context *src)
 	memcpy(dst->auxv, src->auxv, sizeof(dst->auxv));
 }
 
+/*
+ * The child's handles hold whole trees: take out of them what the child does not get. Those slots
+ * belong to no vmap of the child.
+ */
+static int drop_not_inherited(struct mm_context *src, struct amap_dead *dead)
+{
+	struct amap_stock st = {0};
+	int err = 0;
+
+	for (struct vmap *vm = vmap_first(src); vm && !err; vm = vmap_next(vm)) {
+		unsigned need[AMAP_CLASSES] = {0};
+		pgidx_t last = vm->amap_off + vm->npages - 1;
+
+		if (!(vm->vmflags & (VM_DONTFORK | VM_WIPEONFORK)) || !vm->amap ||
+			!vm->amap->clone)
+			continue;
+		amap_wipe_need(vm->amap->clone, vm->amap_off, last, need);
+		err = amap_stock_reserve(&st, need, ALLOC_NORECLAIM);
+		if (!err)
+			amap_wipe(vm->amap->clone, vm->amap_off, last, &st, dead);
+	}
+	amap_stock_drop(&st);
+	return err;
+}
+
 /* Clone every vmap. => both contexts locked (write) */
 static int clone_all(struct mm_context *dst, struct mm_context *src)
 {
+	struct amap_dead dead = {0};
 	struct vmap *vm, *copy;
 	int err = 0;
 
@@ -142,10 +168,13 @@ static int clone_all(struct mm_context *dst, struct mm_context *src)
 		if (IS_ERR(copy))
 			err = PTR_ERR(copy);
 	}
+	if (!err)
+		err = drop_not_inherited(src, &dead);
 	for (vm = vmap_first(src); vm; vm = vmap_next(vm)) {
 		if (vm->amap)
 			vm->amap->clone = NULL;
 	}
+	amap_dead_release(&dead);
 	return err;
 }
 

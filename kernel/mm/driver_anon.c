@@ -16,26 +16,15 @@ static struct vmap *anon_alloc(
 		ctx, npages, start, start ? VALLOC_EXACT : VALLOC_DEFAULT, flags);
 }
 
-/* A private page where the object, if there is one, has none. */
-static enum vm_fault_result anon_fault_private(struct fault *f)
-{
-	return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;
-}
-
-static enum vm_fault_result anon_fault(struct fault *f)
+/*
+ * Have the object's page, made now if nobody touched it yet: also for a private mapping, which shows
+ * what others store into the object until it has its own copy.
+ */
+static enum vm_fault_result object_page(struct fault *f)
 {
 	struct vm_object *vo = f->vm->object;
-	uint64_t off = f->index << PAGE_SHIFT;
 
-	if (!vo)
-		return anon_fault_private(f);
-	if (off >= vo->vo_size) {
-		f->error = -ENXIO;
-		return VMF_FAIL;
-	}
-	f->page = vm_object_get_page(vo, off);
-	if (vmap_is_private(f->vm))
-		return anon_fault_private(f);
+	f->page = vm_object_get_page(vo, (uint64_t)f->index << PAGE_SHIFT);
 	if (f->page)
 		return VMF_MAP;
 	if (!f->object_exclusive) {
@@ -45,11 +34,26 @@ static enum vm_fault_result anon_fault(struct fault *f)
 	if (fault_take_frame(f, true) != 0)
 		return VMF_WAIT;
 	f->page = vm_object_insert_page_locked(vo, f->index, &f->fresh);
-	if (!f->page) {
-		f->wait = FAULT_WAIT_MEMORY;
-		return VMF_WAIT;
+	if (f->page)
+		return VMF_MAP;
+	f->wait = FAULT_WAIT_MEMORY;
+	return VMF_WAIT;
+}
+
+static enum vm_fault_result anon_fault(struct fault *f)
+{
+	const struct vm_object *vo = f->vm->object;
+	enum vm_fault_result res = VMF_MAP_RO;
+
+	if (vo && (uint64_t)f->index << PAGE_SHIFT >= vo->vo_size) {
+		f->error = -ENXIO;
+		return VMF_FAIL;
 	}
-	return VMF_MAP;
+	if (vo)
+		res = object_page(f);
+	if (res == VMF_WAIT || !vmap_is_private(f->vm))
+		return res;
+	return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;
 }
 
 const struct vm_segment_driver driver_anon = {

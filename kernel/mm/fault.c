@@ -89,7 +89,17 @@ static int fill_stock(struct fault *f)
 
 vm_flags_t fault_rights(const struct fault *f)
 {
-	return (f->vm->vmflags & (VM_RIGHTS | VM_CACHE_MASK)) | VM_USER;
+	vm_flags_t flags = f->vm->vmflags;
+
+	/* What may be written or executed can be read. */
+	return (flags & (VM_RIGHTS | VM_CACHE_MASK)) | VM_USER | (flags & VM_RIGHTS ? VM_READ : 0);
+}
+
+/* Enter or raise a translation; a forced access to memory without any right leaves none. */
+static void enter(struct pmap_cursor *c, vaddr_t va, pfn_t pfn, vm_flags_t rights)
+{
+	if (likely(rights & VM_RIGHTS))
+		pmap_set(c, va, pfn, rights);
 }
 
 /*
@@ -179,7 +189,7 @@ static void raise_neighbours(struct fault *f, struct pmap_cursor *c)
 			continue;
 		e = pmap_get(c, va);
 		if (e.present && !e.leaf_write && e.pfn == page_pfn(pg)) {
-			pmap_set(c, va, e.pfn, rights);
+			enter(c, va, e.pfn, rights);
 			mm_stat_inc(STAT_FAULT_AROUND);
 		}
 	}
@@ -187,7 +197,7 @@ static void raise_neighbours(struct fault *f, struct pmap_cursor *c)
 
 void fault_enter_own(struct fault *f, struct pmap_cursor *c, struct page *pg)
 {
-	pmap_set(c, f->va, page_pfn(pg), fault_rights(f));
+	enter(c, f->va, page_pfn(pg), fault_rights(f));
 	/* The table above grants W, so each W bit below is rightly there (fork.md, rule 9). */
 	if (READ_ONCE(f->up.leaf->stale) && !f->amap->scattered)
 		WRITE_ONCE(f->up.leaf->stale, 0);
@@ -203,7 +213,7 @@ int fault_evict(struct fault *f, struct pmap_cursor *c)
 		return 0;
 	if (!f->amap_exclusive) {
 		/* Others may hold it: as it was, until the amap is locked for writing. */
-		pmap_set(c, f->va, old.pfn, old.rights & ~VM_WRITE);
+		enter(c, f->va, old.pfn, old.rights & ~VM_WRITE);
 		pmap_close(c);
 		f->want_amap_exclusive = true;
 		return fault_again(f, FAULT_WAIT_NONE);
@@ -255,7 +265,7 @@ static int read_upper(struct fault *f)
 
 		if (!pg || pmap_get(&c, va).present)
 			continue;
-		pmap_set(&c, va, page_pfn(pg), ours && page_shares(pg) == 1 ? rights : rights_ro);
+		enter(&c, va, page_pfn(pg), ours && page_shares(pg) == 1 ? rights : rights_ro);
 		mm_stat_inc(STAT_FAULT_AROUND);
 	}
 	pmap_close(&c);
@@ -351,7 +361,7 @@ static void enter_neighbours(struct fault *f, struct pmap_cursor *c)
 			continue;
 		if (!slot_is_empty_at(f, va))
 			continue;
-		pmap_set(c, va, page_pfn(pg), lower_rights(f, pg, c->above));
+		enter(c, va, page_pfn(pg), lower_rights(f, pg, c->above));
 		mm_stat_inc(STAT_FAULT_AROUND);
 	}
 }
@@ -370,7 +380,7 @@ static int map_lower(struct fault *f, struct page *pg, pfn_t pfn, bool writable)
 		return fault_again(f, FAULT_WAIT_NONE);
 	}
 	rights = lower_rights(f, pg, c.above);
-	pmap_set(&c, f->va, pfn, writable ? rights : rights & ~VM_WRITE);
+	enter(&c, f->va, pfn, writable ? rights : rights & ~VM_WRITE);
 	if (f->access != VM_WRITE && f->page && f->vm->object)
 		enter_neighbours(f, &c);
 	pmap_close(&c);

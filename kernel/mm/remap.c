@@ -146,6 +146,16 @@ static int remap_make_own(struct remap *r)
 	return rs.err;
 }
 
+/* Would the moved range, growing, run into slots of what stays of its handle? */
+static bool must_have_own(const struct remap *r)
+{
+	const struct vmap *vm = r->vm;
+
+	if (!vm->amap || r->old_len == 0 || r->new_len == r->old_len)
+		return false;
+	return vm->amap->refs > 1 || r->old != vm->vaddr || r->old + r->old_len != vmap_end(vm);
+}
+
 /* Where it moves, and all that the move needs. */
 static int move_check(struct vmap_edit *e, struct remap *r)
 {
@@ -169,7 +179,7 @@ static int move_check(struct vmap_edit *e, struct remap *r)
 		err = mm_pick_vaddr_locked(e->ctx, &pick, &r->va);
 	}
 	err = err ?: remap_limits(e, r, minus);
-	if (!err && r->vm->amap && r->new_len > r->old_len && r->vm->amap->refs > 1 && r->old_len)
+	if (!err && must_have_own(r))
 		amap_wipe_need(r->vm->amap, vmap_slot(r->vm, r->old),
 			vmap_slot(r->vm, r->old + r->old_len - 1), need);
 	return err ?: edit_take(e, nvmaps, need);
@@ -255,7 +265,7 @@ static int remap_move(struct vmap_edit *e, struct remap *r)
 	} while (edit_again(e, &err));
 	if (err)
 		return err;
-	if (r->vm->amap && r->new_len > r->old_len && r->vm->amap->refs > 1)
+	if (must_have_own(r))
 		err = remap_make_own(r);
 	if (err)
 		return err;

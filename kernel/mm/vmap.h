@@ -123,10 +123,10 @@ struct vmap_file_ops {
 };
 void vmap_set_file_ops(const struct vmap_file_ops *ops);
 
-/* The slot of va in the upper layer. */
+/* The slot of va in the upper layer; also of an address in front of the vmap. */
 static inline pgidx_t vmap_slot(const struct vmap *vm, vaddr_t va)
 {
-	return vm->amap_off + ((va - vm->vaddr) >> PAGE_SHIFT);
+	return vm->amap_off + (va >> PAGE_SHIFT) - (vm->vaddr >> PAGE_SHIFT);
 }
 
 /* The index of va's page in the lower layer. */

@@ -237,12 +237,12 @@ static void op_remap(void)
 		to.n = from.n;
 	limit = mc->page[from.first].kind == ANON ? WINDOW
 						  : OBJECT_PAGES - mc->page[from.first].index;
-	to.n = MIN(MIN(to.n, WINDOW - to.first), limit);
+	to.n = MIN(to.n, limit);
+	to.n = MIN(to.n, WINDOW - to.first);
 	if (flags & MREMAP_DONTUNMAP && to.n != from.n)
 		return;
 	if (to.first < from.first + from.n && from.first < to.first + to.n)
 		return;
-	/* Congruent moves keep the upper layer's shape: see to it that there are some. */
 	armed = arm_failure();
 	err = mm_remap(mc->ctx, from.va, from.n * PAGE_SIZE, to.n * PAGE_SIZE, flags, to.va, &out);
 	if (disarm(err, armed)) {
@@ -288,7 +288,7 @@ static void op_resize(void)
 	n = (vmap_end(vm) - r.va) >> PAGE_SHIFT;
 	to = 1 + choose(2 * n);
 	if (first->kind != ANON)
-		to = MIN(to, OBJECT_PAGES - first->index);
+		to = MIN(to, OBJECT_PAGES - (unsigned)first->index);
 	if (r.first + to > WINDOW)
 		return;
 	err = mm_remap(mc->ctx, r.va, n * PAGE_SIZE, to * PAGE_SIZE, 0, 0, &out);
