@@ -263,7 +263,8 @@ static int read_upper(struct fault *f)
 	for (; va < end; va += PAGE_SIZE) {
 		struct page *pg = amap_leaf_page(f->up.leaf, vmap_slot(f->vm, va));
 
-		if (!pg || pmap_get(&c, va).present)
+		/* The faulting page is raised if it is there: the right to execute is new. */
+		if (!pg || (va != f->va && pmap_get(&c, va).present))
 			continue;
 		enter(&c, va, page_pfn(pg), ours && page_shares(pg) == 1 ? rights : rights_ro);
 		mm_stat_inc(STAT_FAULT_AROUND);
