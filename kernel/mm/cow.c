@@ -142,8 +142,7 @@ static int drop_not_inherited(struct mm_context *src, struct amap_dead *dead)
 		unsigned need[AMAP_CLASSES] = {0};
 		pgidx_t last = vm->amap_off + vm->npages - 1;
 
-		if (!(vm->vmflags & (VM_DONTFORK | VM_WIPEONFORK)) || !vm->amap ||
-			!vm->amap->clone)
+		if (!(vm->vmflags & (VM_DONTFORK | VM_WIPEONFORK)) || !vm->amap || !vm->amap->clone)
 			continue;
 		amap_wipe_need(vm->amap->clone, vm->amap_off, last, need);
 		err = amap_stock_reserve(&st, need, ALLOC_NORECLAIM);

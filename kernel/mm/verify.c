@@ -19,10 +19,10 @@
 #include "mm/slab.h"
 #include "panic.h"
 
-#define must(cond, fmt, ...)                                                           \
-	do {                                                                           \
-		if (!(cond))                                                           \
-			panic("verify: %s: " fmt, #cond, ##__VA_ARGS__);               \
+#define must(cond, fmt, ...)                                             \
+	do {                                                             \
+		if (!(cond))                                             \
+			panic("verify: %s: " fmt, #cond, ##__VA_ARGS__); \
 	} while (0)
 
 #define must_at(cond, vm) must(cond, "vmap [%lx, %lx)", (vm)->vaddr, vmap_end(vm))
@@ -53,7 +53,7 @@ static void verify_object(struct vmap *vm)
 
 	must_at((vm->offset & PAGE_MASK) == 0, vm);
 	rw_read_lock(&vm->object->lock);
-	list_for_each_entry(other, &vm->object->vo_mappings, object_link) {
+	list_for_each_entry (other, &vm->object->vo_mappings, object_link) {
 		must_at(other->object == vm->object, other);
 		found += other == vm;
 	}

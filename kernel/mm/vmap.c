@@ -369,7 +369,8 @@ static void drop_private_of_context(struct mm_context *ctx, struct vm_object *vo
 		if (from >= base + vm->npages)
 			continue;
 		tlb_batch_init(&tb, &ctx->pmap);
-		pmap_remove(&ctx->pmap, vm->vaddr + ((from - base) << PAGE_SHIFT), vmap_end(vm), &tb);
+		pmap_remove(
+			&ctx->pmap, vm->vaddr + ((from - base) << PAGE_SHIFT), vmap_end(vm), &tb);
 		tlb_batch_finish(&tb);
 		/* Without memory for the cut the slots stay: nobody sees them past the end. */
 		if (!err && vm->amap)

@@ -21,14 +21,14 @@
 #include "mm/object.h"
 #include "mm/vmap.h"
 
-#define CONTEXTS    4
-#define OBJECTS	    4 /* the first half zero objects, the others files */
+#define CONTEXTS     4
+#define OBJECTS	     4 /* the first half zero objects, the others files */
 #define OBJECT_PAGES 96
-#define WINDOW	    1600
-#define WINDOW_BASE (0x8000000000ul - 700 * PAGE_SIZE)
-#define SAMPLES	    4 /* bytes compared a page */
-#define PINS	    6
-#define CPUS	    3
+#define WINDOW	     1600
+#define WINDOW_BASE  (0x8000000000ul - 700 * PAGE_SIZE)
+#define SAMPLES	     4 /* bytes compared a page */
+#define PINS	     6
+#define CPUS	     3
 
 struct cell {
 	uint8_t b[SAMPLES];
@@ -97,9 +97,9 @@ size_t sample_offset(unsigned i);
 /* mm_ops.c */
 void fuzz_one_op(void);
 
-#define must_be(cond, ...)                     \
-	do {                                   \
-		if (!(cond))                   \
+#define must_be(cond, ...)                      \
+	do {                                    \
+		if (!(cond))                    \
 			fuzz_fail(__VA_ARGS__); \
 	} while (0)
 

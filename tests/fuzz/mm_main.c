@@ -119,7 +119,8 @@ int main(int argc, char **argv)
 			fuzz_verbose = true;
 			break;
 		default:
-			fprintf(stderr, "usage: fuzz_mm [-t seconds] [-s seed] [-n seeds] [-o operations] [-v]\n");
+			fprintf(stderr, "usage: fuzz_mm [-t seconds] [-s seed] [-n seeds] [-o "
+					"operations] [-v]\n");
 			return 2;
 		}
 	}
@@ -130,7 +131,8 @@ int main(int argc, char **argv)
 		choices_from_seed(first + done);
 		run_seed(first + done, ops);
 	}
-	printf("# fuzz_mm: seeds %lu to %lu, %lu operations each; restores %lu, push-downs %lu, node copies %lu, forks %lu, "
+	printf("# fuzz_mm: seeds %lu to %lu, %lu operations each; restores %lu, push-downs %lu, "
+	       "node copies %lu, forks %lu, "
 	       "restarts %lu\n",
 		first, first + done - 1, ops, mm_stat_get(STAT_RESTORE),
 		mm_stat_get(STAT_PUSH_DOWN), mm_stat_get(STAT_AMAP_NODE_COPY),

@@ -225,8 +225,8 @@ void model_access(unsigned c, unsigned page, vm_flags_t access, unsigned cpu)
 	err = access_byte(mc->ctx, va, &b, access, &faults);
 	alloc_fail_nth(0);
 	if (want || err) {
-		must_be(err == want || is_transient(p, err, fail), "ctx %u page %u access %x: %d, not %d",
-			c, page, access, err, want);
+		must_be(err == want || is_transient(p, err, fail),
+			"ctx %u page %u access %x: %d, not %d", c, page, access, err, want);
 		return;
 	}
 	if (access == VM_WRITE) {
@@ -236,8 +236,8 @@ void model_access(unsigned c, unsigned page, vm_flags_t access, unsigned cpu)
 		}
 		model_cell(p)->b[k] = b;
 	} else {
-		must_be(b == model_cell(p)->b[k], "ctx %u page %u byte %u: %02x, not %02x", c, page, k, b,
-			model_cell(p)->b[k]);
+		must_be(b == model_cell(p)->b[k], "ctx %u page %u byte %u: %02x, not %02x", c, page,
+			k, b, model_cell(p)->b[k]);
 	}
 }
 
@@ -254,8 +254,8 @@ static void check_page(unsigned c, unsigned page, unsigned cpu)
 		if (is_transient(p, err, false))
 			return;
 		must_be(err == 0, "ctx %u page %u: %d", c, page, err);
-		must_be(b == model_cell(p)->b[k], "ctx %u cpu %u page %u byte %u: %02x, not %02x", c,
-			cpu, page, k, b, model_cell(p)->b[k]);
+		must_be(b == model_cell(p)->b[k], "ctx %u cpu %u page %u byte %u: %02x, not %02x",
+			c, cpu, page, k, b, model_cell(p)->b[k]);
 	}
 }
 
