@@ -134,11 +134,11 @@ struct file *file_open(const struct path *p, uint32_t flags)
 	return f;
 
 out_put:
-	path_put(&f->path);
 	if ((f->mode & FMODE_WRITE) && S_ISREG(inode->mode))
 		inode_put_write(inode);
 out_free:
 	inode_put(f->inode);
+	path_put(&f->path);
 	slab_free(file_slab, f);
 	return ERR_PTR(err);
 }
@@ -161,8 +161,9 @@ static void file_destroy(struct file *f)
 		f->ops->release(f);
 	if ((f->mode & FMODE_WRITE) && S_ISREG(inode->mode) && f->path.dentry)
 		inode_put_write(inode);
-	path_put(&f->path);
+	/* The inode first: the mount may be the last one of its file system. */
 	inode_put(inode);
+	path_put(&f->path);
 	slab_free(file_slab, f);
 }
 

@@ -27,7 +27,7 @@
 #include "usercopy.h"
 
 #define PIPEFS_MAGIC	   0x50495045u
-#define PIPE_BUF	   4096u /* writes of at most that much are atomic */
+#define PIPE_ATOMIC	   4096u /* writes of at most that much are atomic */
 #define PIPE_SLOTS_DEFAULT 16u
 #define PIPE_SLOTS_MAX	   256u /* 1 MiB: /proc/sys/fs/pipe-max-size */
 
@@ -269,7 +269,7 @@ static ssize_t write_some(struct pipe *p, struct uio *u, size_t need)
 static ssize_t pipe_write(struct file *f, struct uio *u, uint64_t *pos)
 {
 	struct pipe *p = f->priv;
-	bool atomic = u->left <= PIPE_BUF;
+	bool atomic = u->left <= PIPE_ATOMIC;
 	ssize_t done = 0, n;
 	int err = 0;
 
@@ -307,7 +307,7 @@ static unsigned pipe_poll(struct file *f, struct poll_table *pt)
 	}
 	if (f->mode & FMODE_WRITE) {
 		poll_wait(pt, &p->wwait);
-		if (READ_ONCE(p->room) >= PIPE_BUF)
+		if (READ_ONCE(p->room) >= PIPE_ATOMIC)
 			ready |= POLLOUT | POLLWRNORM;
 		if (!READ_ONCE(p->readers))
 			ready |= POLLERR;
