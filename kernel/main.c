@@ -15,7 +15,6 @@
 #include "fs/ext2/ext2.h"
 #include "fs/mount.h"
 #include "fs/path.h"
-#include "fs/tmpfs/tmpfs.h"
 #include "klog.h"
 #include "ktest.h"
 #include "lib/err.h"
@@ -57,8 +56,7 @@ static __noreturn void run_tests(const char *pattern)
 /* Everything that sleeps, registers devices or needs them. */
 static void init_devices(void)
 {
-	path_init();  /* names, inodes, mounts, files, pipes */
-	tmpfs_init(); /* files in memory */
+	path_init();  /* names, inodes, mounts, files, pipes, tmpfs */
 	devfs_init(); /* device nodes */
 	ext2_init();  /* the file system of disks */
 	proc_init();  /* processes, signals, futexes, procfs */
@@ -108,7 +106,7 @@ static void mount_dev(void)
 	struct path dev;
 	int err;
 
-	if (!fs)
+	if (IS_ERR(fs))
 		panic("no memory to mount /dev");
 	err = path_lookup(fs, NULL, "/dev", LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &dev);
 	if (!err) {
