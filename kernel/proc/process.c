@@ -18,6 +18,7 @@ struct mutex process_tree;
 
 static struct slab_cache *process_cache, *task_cache, *actions_cache;
 static uint32_t process_total, thread_total; /* (a) */
+static uint64_t forks_total;		     /* (a) */
 
 void process_caches_init(void)
 {
@@ -83,6 +84,7 @@ struct task *task_alloc(struct process *p, struct thread *t)
 	t->process = p;
 	t->proc_data = task;
 	__atomic_fetch_add(&thread_total, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&forks_total, 1, __ATOMIC_RELAXED);
 	return task;
 }
 
@@ -99,6 +101,11 @@ void task_free(struct task *task)
 unsigned process_count(void)
 {
 	return READ_ONCE(process_total);
+}
+
+uint64_t process_forks(void)
+{
+	return READ_ONCE(forks_total);
 }
 
 unsigned process_thread_count(void)

@@ -219,6 +219,7 @@ int process_ppid(struct process *p);
 /* Numbers of processes that exist, zombies too. */
 unsigned process_count(void);
 unsigned process_thread_count(void);
+uint64_t process_forks(void); /* made since boot */
 
 struct sigactions *sigactions_create(void);
 void sigactions_put(struct sigactions *sa);

@@ -1,0 +1,130 @@
+/* /proc/sys: settings and actions. */
+#include "fs/mount.h"
+#include "fs/path.h"
+#include "lib/fmt.h"
+#include "lib/string.h"
+#include "mm/buddy.h"
+#include "mm/cache.h"
+#include "mm/kva.h"
+#include "mm/slab.h"
+#include "proc/procfs_priv.h"
+#include "proc/system.h"
+
+static int show_osrelease(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_puts(t, SYSTEM_RELEASE "\n");
+	return 0;
+}
+
+static int show_ostype(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_puts(t, SYSTEM_NAME "\n");
+	return 0;
+}
+
+static int show_version(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%s\n", system_version());
+	return 0;
+}
+
+static int show_hostname(struct proc_text *t, const struct proc_ref *ref)
+{
+	char name[UTS_LEN + 1];
+
+	(void)ref;
+	system_get_hostname(name);
+	proc_printf(t, "%s\n", name);
+	return 0;
+}
+
+static int store_hostname(const struct proc_ref *ref, char *text, size_t len)
+{
+	(void)ref;
+	if (len > UTS_LEN)
+		return -EINVAL;
+	system_set_hostname(text, len);
+	return 0;
+}
+
+static int show_pid_max(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%d\n", pid_max());
+	return 0;
+}
+
+static int parse_number(const char *text, uint64_t *out)
+{
+	const char *end;
+
+	return fmt_parse_u64(text, &end, 10, out) && *end == 0 ? 0 : -EINVAL;
+}
+
+static int store_pid_max(const struct proc_ref *ref, char *text, size_t len)
+{
+	uint64_t v;
+	int err = parse_number(text, &v);
+
+	(void)ref;
+	(void)len;
+	if (err)
+		return err;
+	return v > PID_MAX_LIMIT ? -EINVAL : pid_set_max((int)v);
+}
+
+static uint32_t last_drop;
+
+static int show_drop_caches(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%u\n", last_drop);
+	return 0;
+}
+
+/* 1: clean pages, 2: names, inodes and what allocators keep for later, 3: both. */
+static int store_drop_caches(const struct proc_ref *ref, char *text, size_t len)
+{
+	uint64_t v;
+	int err = parse_number(text, &v);
+
+	(void)ref;
+	(void)len;
+	if (err || v < 1 || v > 4)
+		return -EINVAL;
+	if (v & 2)
+		dcache_shrink();
+	if (v & 1)
+		cache_drop_all_clean();
+	if (v & 2) {
+		kva_drain();
+		slab_reap();
+		buddy_drain();
+	}
+	last_drop = (uint32_t)v;
+	return 0;
+}
+
+static const struct proc_entry kernel_entries[] = {
+	PROC_CONTROL("hostname", show_hostname, store_hostname),
+	PROC_FILE("osrelease", show_osrelease),
+	PROC_FILE("ostype", show_ostype),
+	PROC_CONTROL("pid_max", show_pid_max, store_pid_max),
+	PROC_FILE("version", show_version),
+};
+static const struct proc_dir kernel_dir = {
+	.entries = kernel_entries, .nentries = ARRAY_SIZE(kernel_entries)};
+
+static const struct proc_entry vm_entries[] = {
+	PROC_CONTROL("drop_caches", show_drop_caches, store_drop_caches),
+};
+static const struct proc_dir vm_dir = {.entries = vm_entries, .nentries = ARRAY_SIZE(vm_entries)};
+
+static const struct proc_entry sys_entries[] = {
+	PROC_DIR("kernel", &kernel_dir),
+	PROC_DIR("vm", &vm_dir),
+};
+const struct proc_dir proc_sys_dir = {.entries = sys_entries, .nentries = ARRAY_SIZE(sys_entries)};
