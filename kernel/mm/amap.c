@@ -31,8 +31,10 @@
  * The index of a slot is chosen so that 2 MiB of addresses, one leaf page table, are one node of
  * level 1. The root is as small as the pages so far allow and grows upwards as needed; it covers
  * the indices [prefix << span, ...), so that it may also grow towards lower ones.
+ *
+ * Ranges of slots (visits, the purity rule, wipes) are in amap_range.c.
  */
-#include "mm/amap.h"
+#include "mm/amap_nodes.h"
 
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -42,11 +44,6 @@
 static struct slab_cache *node_caches[AMAP_CLASSES];
 static struct slab_cache *amap_cache;
 
-static unsigned level_class(unsigned level)
-{
-	return level < AMAP_CLASSES - 1 ? level : AMAP_CLASSES - 1;
-}
-
 static unsigned slot_of(const struct amap_node *n, pgidx_t idx)
 {
 	return (idx >> amap_shift(n->level)) & (amap_node_slots(n->level) - 1);
@@ -55,11 +52,6 @@ static unsigned slot_of(const struct amap_node *n, pgidx_t idx)
 static bool root_covers(const struct amap *am, const struct amap_node *root, pgidx_t idx)
 {
 	return idx >> amap_shift(root->level + 1) == am->prefix;
-}
-
-static bool node_is_sole(const struct amap_node *n)
-{
-	return LOAD_ACQUIRE(n->refs) == 1;
 }
 
 static void amap_ctor(void *obj)
@@ -130,10 +122,9 @@ void amap_stock_drop(struct amap_stock *st)
 	st->handle = NULL;
 }
 
-/* A node with undefined slots, one reference, no occupied slot. NULL: fill the stock. */
-static struct amap_node *node_take(struct amap_stock *st, unsigned level)
+struct amap_node *amap_node_take(struct amap_stock *st, unsigned level)
 {
-	unsigned class = level_class(level);
+	unsigned class = amap_level_class(level);
 	struct amap_node *n = st->nodes[class];
 
 	if (n)
@@ -151,7 +142,7 @@ static struct amap_node *node_take(struct amap_stock *st, unsigned level)
 
 static struct amap_node *node_create(struct amap_stock *st, unsigned level)
 {
-	struct amap_node *n = node_take(st, level);
+	struct amap_node *n = amap_node_take(st, level);
 
 	if (n)
 		memset(n->slots, 0, amap_node_slots(level) * sizeof(void *));
@@ -160,7 +151,7 @@ static struct amap_node *node_create(struct amap_stock *st, unsigned level)
 
 static void node_free(struct amap_node *n)
 {
-	slab_free(node_caches[level_class(n->level)], n);
+	slab_free(node_caches[amap_level_class(n->level)], n);
 }
 
 struct amap *amap_create(struct amap_stock *st)
@@ -190,13 +181,12 @@ static void node_get(struct amap_node *n)
 	__atomic_fetch_add(&n->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Drop one parent; the last one drops all children. Depth: the levels of the tree. */
-static void node_put(struct amap_node *n)
+void amap_node_put(struct amap_node *n)
 {
 	unsigned slots;
 
 	/* A sole parent needs no atomic: nobody else can raise the count. */
-	if (!node_is_sole(n) && __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) != 0)
+	if (!amap_node_is_sole(n) && __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
 	slots = amap_node_slots(n->level);
 	for (unsigned i = 0; i < slots; i++) {
@@ -205,27 +195,12 @@ static void node_put(struct amap_node *n)
 		if (n->level == 0)
 			page_unshare(n->slots[i]);
 		else
-			node_put(n->slots[i]);
+			amap_node_put(n->slots[i]);
 	}
 	node_free(n);
 }
 
-/* Let go of a subtree that was just unlinked: what is ours alone waits in dead for its release. */
-static void node_discard(struct amap_node *n, struct amap_dead *dead)
-{
-	if (!node_is_sole(n)) {
-		node_put(n);
-		return;
-	}
-	n->next = dead->nodes;
-	dead->nodes = n;
-}
-
-/*
- * Make copy a second node with the content of n, slots [from, to) left out: all children gain a
- * parent. The caller links the copy and then puts n.
- */
-static void node_copy_but(struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
+void amap_node_copy_but(struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
 {
 	unsigned slots = amap_node_slots(n->level), count = 0;
 
@@ -266,7 +241,7 @@ void amap_find(const struct amap *am, pgidx_t idx, struct amap_walk *w)
 	for (;;) {
 		void *child = LOAD_ACQUIRE(n->slots[slot_of(n, idx)]);
 
-		if (!node_is_sole(n))
+		if (!amap_node_is_sole(n))
 			w->exclusive = false;
 		if (n->level == 0) {
 			w->leaf = n;
@@ -353,13 +328,13 @@ int amap_own(struct amap *am, pgidx_t idx, struct amap_stock *st, struct amap_wa
 			/* The slot's node is the one that holds link. */
 			__atomic_fetch_add(&w->leaf->count, 1, __ATOMIC_RELAXED);
 			STORE_RELEASE(*link, (void *)n);
-		} else if (!node_is_sole(n)) {
-			copy = node_take(st, level);
+		} else if (!amap_node_is_sole(n)) {
+			copy = amap_node_take(st, level);
 			if (!copy)
 				return -ENOMEM;
-			node_copy_but(copy, n, 0, 0);
+			amap_node_copy_but(copy, n, 0, 0);
 			STORE_RELEASE(*link, (void *)copy);
-			node_put(n);
+			amap_node_put(n);
 			n = copy;
 		}
 		w->leaf = n;
@@ -412,260 +387,8 @@ struct amap *amap_clone(struct amap *am, struct amap_stock *st)
 }
 
 /*
- * Ranges. A range is cut to the root's indices and made relative to them; a node then splits it
- * among its slots.
+ * Ends
  */
-
-struct span {
-	pgidx_t first, last; /* relative to the node, both inside it */
-};
-
-static bool span_of_root(const struct amap *am, pgidx_t first, pgidx_t last, struct span *sp)
-{
-	unsigned shift;
-	pgidx_t start, end;
-
-	if (!am->root)
-		return false;
-	shift = amap_shift(am->root->level + 1);
-	start = am->prefix << shift;
-	end = start + (((pgidx_t)1 << shift) - 1);
-	if (last < start || first > end)
-		return false;
-	sp->first = MAX(first, start) - start;
-	sp->last = MIN(last, end) - start;
-	return true;
-}
-
-static bool span_is_whole(struct span sp, unsigned level)
-{
-	return sp.first == 0 && sp.last == ((pgidx_t)1 << amap_shift(level + 1)) - 1;
-}
-
-/* The part of sp that lies in slot i of a node of that level. */
-static struct span span_of_slot(struct span sp, unsigned level, unsigned i)
-{
-	unsigned shift = amap_shift(level);
-	pgidx_t mask = ((pgidx_t)1 << shift) - 1;
-	struct span part = {0, mask};
-
-	if (i == sp.first >> shift)
-		part.first = sp.first & mask;
-	if (i == sp.last >> shift)
-		part.last = sp.last & mask;
-	return part;
-}
-
-/* Slots of a node that a span touches: [from, to). */
-static unsigned span_from(struct span sp, unsigned level)
-{
-	return sp.first >> amap_shift(level);
-}
-
-static unsigned span_to(struct span sp, unsigned level)
-{
-	return (sp.last >> amap_shift(level)) + 1;
-}
-
-/* The slots of a node that lie wholly in the span: [from, to), maybe empty. */
-static void span_whole_slots(struct span sp, unsigned level, unsigned *from, unsigned *to)
-{
-	*from = span_from(sp, level);
-	*to = span_to(sp, level);
-	if (level == 0)
-		return;
-	if (!span_is_whole(span_of_slot(sp, level, *from), level - 1))
-		(*from)++;
-	if (*to > *from && !span_is_whole(span_of_slot(sp, level, *to - 1), level - 1))
-		(*to)--;
-	if (*to < *from)
-		*to = *from;
-}
-
-static bool node_visit(
-	const struct amap_node *n, struct span sp, pgidx_t base, amap_visit_fn fn, void *cookie)
-{
-	unsigned to = span_to(sp, n->level);
-
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		void *child = LOAD_ACQUIRE(n->slots[i]);
-		pgidx_t start = base + ((pgidx_t)i << amap_shift(n->level));
-
-		if (!child)
-			continue;
-		if (n->level == 0) {
-			if (!fn(cookie, start, child))
-				return false;
-		} else if (!node_visit(child, span_of_slot(sp, n->level, i), start, fn, cookie)) {
-			return false;
-		}
-	}
-	return true;
-}
-
-bool amap_visit(const struct amap *am, pgidx_t first, pgidx_t last, amap_visit_fn fn, void *cookie)
-{
-	struct span sp;
-
-	if (!span_of_root(am, first, last, &sp))
-		return true;
-	return node_visit(am->root, sp, am->prefix << amap_shift(am->root->level + 1), fn, cookie);
-}
-
-static uint64_t node_resident(const struct amap_node *n, struct span sp)
-{
-	unsigned to = span_to(sp, n->level);
-	uint64_t pages = 0;
-
-	if (n->level == 0 && span_is_whole(sp, 0))
-		return READ_ONCE(n->count);
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
-
-		if (child)
-			pages += n->level ? node_resident(child, span_of_slot(sp, n->level, i)) : 1;
-	}
-	return pages;
-}
-
-uint64_t amap_resident(const struct amap *am, pgidx_t first, pgidx_t last)
-{
-	struct span sp;
-
-	return span_of_root(am, first, last, &sp) ? node_resident(am->root, sp) : 0;
-}
-
-static bool node_is_pure(const struct amap_node *n, struct span sp)
-{
-	unsigned to = span_to(sp, n->level);
-
-	if (!node_is_sole(n))
-		return false;
-	if (n->level == 0)
-		return !READ_ONCE(n->stale);
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		const struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
-
-		if (child && !node_is_pure(child, span_of_slot(sp, n->level, i)))
-			return false;
-	}
-	return true;
-}
-
-bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last)
-{
-	struct span sp;
-
-	return !span_of_root(am, first, last, &sp) || node_is_pure(am->root, sp);
-}
-
-static void node_clear_stale(struct amap_node *n, struct span sp)
-{
-	unsigned to = span_to(sp, n->level);
-
-	if (!node_is_sole(n))
-		return;
-	if (n->level == 0) {
-		WRITE_ONCE(n->stale, 0);
-		return;
-	}
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
-
-		if (child)
-			node_clear_stale(child, span_of_slot(sp, n->level, i));
-	}
-}
-
-void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last)
-{
-	struct span sp;
-
-	if (span_of_root(am, first, last, &sp))
-		node_clear_stale(am->root, sp);
-}
-
-/*
- * Wipe
- */
-
-/* Count the nodes below n that a wipe of sp cuts through and that are shared, or will be by the
- * copy of one above. */
-static void node_wipe_need(
-	const struct amap_node *n, struct span sp, bool shared, unsigned need[AMAP_CLASSES])
-{
-	unsigned from = span_from(sp, n->level), last = span_to(sp, n->level) - 1;
-
-	if (span_is_whole(sp, n->level))
-		return;
-	shared = shared || !node_is_sole(n);
-	if (shared)
-		need[level_class(n->level)]++;
-	if (n->level == 0)
-		return;
-	if (n->slots[from])
-		node_wipe_need(n->slots[from], span_of_slot(sp, n->level, from), shared, need);
-	if (last != from && n->slots[last])
-		node_wipe_need(n->slots[last], span_of_slot(sp, n->level, last), shared, need);
-}
-
-void amap_wipe_need(const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES])
-{
-	struct span sp;
-
-	if (span_of_root(am, first, last, &sp))
-		node_wipe_need(am->root, sp, false, need);
-}
-
-/* Empty sp below *link, whose node is made our own first. The node goes too when nothing is left. */
-static void node_wipe(void **link, struct span sp, struct amap_stock *st, struct amap_dead *dead)
-{
-	struct amap_node *n = *link, *copy;
-	unsigned from, to, level = n->level;
-
-	if (span_is_whole(sp, level)) {
-		*link = NULL;
-		node_discard(n, dead);
-		return;
-	}
-	span_whole_slots(sp, level, &from, &to);
-	if (!node_is_sole(n)) {
-		/* Only the slots that stay are copied. */
-		copy = node_take(st, level);
-		assert(copy);
-		node_copy_but(copy, n, from, to);
-		*link = copy;
-		node_put(n);
-		n = copy;
-	}
-	for (unsigned i = span_from(sp, level); i < span_to(sp, level); i++) {
-		void *child = n->slots[i];
-
-		if (!child)
-			continue;
-		if (level == 0) {
-			n->slots[i] = NULL;
-			page_unshare(child);
-		} else {
-			node_wipe(&n->slots[i], span_of_slot(sp, level, i), st, dead);
-		}
-		if (!n->slots[i])
-			n->count--;
-	}
-	if (n->count == 0) {
-		*link = NULL;
-		node_discard(n, dead);
-	}
-}
-
-void amap_wipe(
-	struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st, struct amap_dead *dead)
-{
-	struct span sp;
-
-	if (span_of_root(am, first, last, &sp))
-		node_wipe((void **)&am->root, sp, st, dead);
-}
 
 bool amap_put(struct amap *am, struct amap_dead *dead)
 {
@@ -679,7 +402,7 @@ bool amap_put(struct amap *am, struct amap_dead *dead)
 void amap_destroy(struct amap *am)
 {
 	if (am->root)
-		node_put(am->root);
+		amap_node_put(am->root);
 	slab_free(amap_cache, am);
 }
 
@@ -690,7 +413,7 @@ void amap_dead_release(struct amap_dead *dead)
 
 	while ((n = dead->nodes) != NULL) {
 		dead->nodes = n->next;
-		node_put(n);
+		amap_node_put(n);
 	}
 	while ((am = dead->handles) != NULL) {
 		dead->handles = am->next;

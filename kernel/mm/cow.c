@@ -23,7 +23,7 @@
 #include "lib/string.h"
 #include "mm/amap.h"
 #include "mm/buddy.h"
-#include "mm/fault.h"
+#include "mm/fault_stages.h"
 #include "mm/paging.h"
 #include "mm/physmap.h"
 #include "mm/stats.h"

@@ -82,37 +82,15 @@ static inline bool fault_wants_own(const struct fault *f)
 #define FAULT_AGAIN 1 /* do f->wait with nothing held, then begin again */
 
 /*
- * For drivers and the stages in cow.c. Have a frame in f->fresh, zeroed if wanted: from the stock or
+ * Have a frame in f->fresh, zeroed if wanted: from the stock or
  * without reclaim. 0, or FAULT_AGAIN with FAULT_WAIT_MEMORY. Who uses the frame sets f->fresh to NULL.
  */
 int __must_check fault_take_frame(struct fault *f, bool zero);
-/* f->fresh, about to become a private page. */
-struct page *fault_frame_as_anon(struct fault *f);
-/* Lock the upper layer for writing; what was found there has to be looked at again. */
-void fault_lock_amap_exclusive(struct fault *f);
-/*
- * Take the present translation of the fault's page away, on all CPUs, and stand in the table again:
- * no other fault may enter the page meanwhile. 0; FAULT_AGAIN: the cursor is closed.
- */
-int __must_check fault_evict(struct fault *f, struct pmap_cursor *c);
-/* Enter a page of ours, which the slot holds, with all the vmap's rights. */
-void fault_enter_own(struct fault *f, struct pmap_cursor *c, struct page *pg);
-/* The slot's page is ours alone: raise it in place, and its neighbours. */
-int __must_check fault_reuse(struct fault *f);
-/* The last stage: pin pg (NULL: no page but a bare frame), if that was asked for. */
-int __must_check fault_finish(struct fault *f, struct page *pg);
 /* Ask for a restart. */
 static inline int fault_again(struct fault *f, enum fault_wait wait)
 {
 	f->wait = wait;
 	return FAULT_AGAIN;
 }
-/*
- * Stand in the leaf table of the fault's address; own: the levels above let a page of ours be
- * written. 0 or FAULT_AGAIN. => layers locked; closed by pmap_close
- */
-int __must_check fault_open(struct fault *f, struct pmap_cursor *c, bool own);
-/* The rights that a translation of the vmap may have. */
-vm_flags_t fault_rights(const struct fault *f);
 
 #endif
