@@ -6,6 +6,7 @@
 #include "ext2_env.h"
 #include "ext2_exercise.h"
 #include "fs/ext2/ext2_disk.h"
+#include "mm/buddy.h"
 #include "mm/context.h"
 
 static uint8_t *pristine;
@@ -339,6 +340,21 @@ static void failing_requests_give_errors_and_nothing_worse(void **state)
 	}
 }
 
+static void failing_allocations_give_errors_and_a_whole_volume(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 400; i += 1 + i / 40) {
+		env_restore(pristine);
+		assert_int_equal(env_mount(false), 0);
+		alloc_fail_nth(i);
+		ext2_exercise();
+		alloc_fail_nth(0);
+		env_unmount();
+		if (!env_fsck_clean())
+			fail_msg("e2fsck complains after failure of allocation %u", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup(more_names_than_links_do_not_go_below_zero, begin),
 		cmocka_unit_test_setup(bitmaps_that_show_metadata_as_free_lose_nothing, begin),
 		cmocka_unit_test_setup(random_damage_is_survived, begin),
+		cmocka_unit_test_setup(failing_allocations_give_errors_and_a_whole_volume, begin),
 		cmocka_unit_test_setup(failing_requests_give_errors_and_nothing_worse, begin),
 	};
 

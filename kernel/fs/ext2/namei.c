@@ -165,6 +165,18 @@ static int rename_enter(struct inode *inode, struct inode *newdir, const char *n
 	return err;
 }
 
+/* The old name could not be removed: what rename_enter did is undone, as far as it can be. */
+static void rename_leave(struct inode *inode, struct inode *newdir, const char *name, size_t len,
+	struct inode *target)
+{
+	int err = target ? ext2_dir_replace(newdir, name, len, target)
+			 : ext2_dir_remove(newdir, name, len, (uint32_t)inode->ino);
+
+	if (err)
+		ext2_corrupt(ext2_of(inode), "inode %llu has a name too many",
+			(unsigned long long)inode->ino);
+}
+
 /* The parent of a moved directory changed: its ".." and the link counts follow. */
 static int rename_reparent(struct inode *inode, struct inode *olddir, struct inode *newdir)
 {
@@ -191,9 +203,14 @@ static int dir_rename(struct inode *olddir, const char *oldname, size_t oldlen, 
 	}
 	/* The new name first: a crash in between leaves two names, not none. */
 	err = rename_enter(inode, newdir, newname, newlen, target);
-	if (!err)
-		err = ext2_dir_remove(olddir, oldname, oldlen, (uint32_t)inode->ino);
-	if (!err && target)
+	if (err)
+		return err;
+	err = ext2_dir_remove(olddir, oldname, oldlen, (uint32_t)inode->ino);
+	if (err) {
+		rename_leave(inode, newdir, newname, newlen, target);
+		return err;
+	}
+	if (target)
 		err = S_ISDIR(target->mode) ? dir_gone(newdir, target) : nlink_add(target, -1);
 	if (!err && moves_dir)
 		err = rename_reparent(inode, olddir, newdir);
