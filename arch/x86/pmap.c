@@ -28,6 +28,7 @@
 #include "cpu.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "mm/buddy.h"
 #include "pmap_internal.h"
 
 #define USER_ENTRIES  (PT_ENTRIES / 2) /* of the root */
@@ -39,18 +40,28 @@ uint64_t pmap_nx_bit = PTE_NX;
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-int pmap_stock_fill(struct pmap_stock *st)
+static int stock_fill(struct pmap_stock *st, unsigned flags)
 {
 	unsigned want = st->want ? st->want : PMAP_STOCK_MAX;
 
 	while (st->n < want) {
-		struct page *pg = page_table_alloc(0);
+		struct page *pg = page_table_alloc(flags);
 
 		if (!pg)
 			return -ENOMEM;
 		st->tables[st->n++] = pg;
 	}
 	return 0;
+}
+
+int pmap_stock_fill(struct pmap_stock *st)
+{
+	return stock_fill(st, 0);
+}
+
+int pmap_stock_fill_try(struct pmap_stock *st)
+{
+	return stock_fill(st, ALLOC_NORECLAIM);
 }
 
 void pmap_stock_drop(struct pmap_stock *st)

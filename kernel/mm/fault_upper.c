@@ -49,20 +49,32 @@ static bool table_is_pure(const struct fault *f)
 	return amap_is_pure(f->amap, first, first + AMAP_TABLE_SLOTS - 1);
 }
 
-int fault_open(struct fault *f, struct pmap_cursor *c, bool own)
+/* Open with the tables that are missing from the stock, or from free memory if it has enough. */
+static int open_table(struct fault *f, struct pmap_cursor *c, unsigned flags)
 {
 	struct pmap *pm = &f->ctx->pmap;
-	unsigned flags = PMAP_OPEN_ALLOC;
-	pgidx_t first;
 
-	if (pmap_open(c, pm, f->va, flags, &f->tables) != 0)
-		return fault_again(f, FAULT_WAIT_TABLES);
+	flags |= PMAP_OPEN_ALLOC;
+	if (likely(pmap_open(c, pm, f->va, flags, &f->tables) == 0))
+		return 0;
+	if (pmap_stock_fill_try(&f->tables) == 0 && pmap_open(c, pm, f->va, flags, &f->tables) == 0)
+		return 0;
+	return fault_again(f, FAULT_WAIT_TABLES);
+}
+
+int fault_open(struct fault *f, struct pmap_cursor *c, bool own)
+{
+	pgidx_t first;
+	int err = open_table(f, c, 0);
+
+	if (err)
+		return err;
 	if (!own || c->above & VM_WRITE)
 		return 0;
 	pmap_close(c);
-	flags |= PMAP_OPEN_WRITE | (table_is_pure(f) ? PMAP_OPEN_RESTORE : 0);
-	if (pmap_open(c, pm, f->va, flags, &f->tables) != 0)
-		return fault_again(f, FAULT_WAIT_TABLES);
+	err = open_table(f, c, PMAP_OPEN_WRITE | (table_is_pure(f) ? PMAP_OPEN_RESTORE : 0));
+	if (err)
+		return err;
 	if (c->restored)
 		mm_stat_inc(STAT_RESTORE);
 	if (c->pushed_down) {

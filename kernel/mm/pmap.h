@@ -47,6 +47,8 @@ struct pmap_stock {
  * held. Cheapest use: an empty stock {0} for the first try, filled when pmap_open says -ENOMEM.
  */
 int __must_check pmap_stock_fill(struct pmap_stock *st);
+/* The same without reclaim: under any lock of rank 75 or below. */
+int __must_check pmap_stock_fill_try(struct pmap_stock *st);
 void pmap_stock_drop(struct pmap_stock *st);
 
 /* 0 or -ENOMEM. The kernel half is in from the start. */
