@@ -75,6 +75,12 @@ void cpu_setup_boot(void)
 	gdt_set_kernel_sp(c, (uint64_t)boot_stack_top);
 	idt_init();
 	idt_load();
+}
+
+void cpu_setup_boot_features(void)
+{
+	struct cpu *c = this_cpu();
+
 	features_detect();
 	c->apic_id = cpuid(1, 0).ebx >> 24;
 	patch_apply();

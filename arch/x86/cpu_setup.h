@@ -10,6 +10,8 @@
 
 /* Boot CPU, first thing: this_cpu() works, traps end in a panic with a message. */
 void cpu_setup_boot(void);
+/* Then, with consoles: find out what the CPU can do and switch it on. */
+void cpu_setup_boot_features(void);
 /*
  * Another CPU, before it is started: its struct cpu (zeroed by the caller, id and apic_id set) gets
  * its GDT, TSS and exception stacks. 0 or -ENOMEM.

@@ -11,6 +11,7 @@ void arch_start(enum boot_protocol protocol, paddr_t info)
 {
 	cpu_setup_boot();
 	early_console_init();
+	cpu_setup_boot_features();
 	if (protocol == BOOT_PVH)
 		boot_parse_pvh(info);
 	else
