@@ -17,8 +17,6 @@ KCFLAGS += -DQUIRE_DEBUG -fsanitize=undefined -fno-sanitize=alignment,object-siz
 endif
 KLDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none --no-warn-rwx-segments \
 	-T arch/x86/link.ld
-# A function that nobody has written is called at address 0, which panics with its caller in the backtrace.
-KLDFLAGS += --unresolved-symbols=ignore-all
 
 $(KOBJ)/%.o: % kernel/build.mk
 	@mkdir -p $(@D)
