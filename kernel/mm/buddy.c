@@ -83,14 +83,14 @@ static void poison_fill(struct page *pg)
 
 	for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
 		w[i] = POISON_WORD;
-	pg->flags |= PG_POISONED;
+	page_set_flags(pg, PG_POISONED);
 }
 
 static void poison_check(const struct page *pg)
 {
 	const uint64_t *w = page_virt(pg);
 
-	if (!(pg->flags & PG_POISONED))
+	if (!page_is(pg, PG_POISONED))
 		return;
 	for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
 		if (w[i] != POISON_WORD)
@@ -110,11 +110,27 @@ static void poison_check(const struct page *pg)
 }
 #endif
 
+/*
+ * A frame in the zones. Neighbours look at type and aux of frames that are not theirs: aux must not
+ * look like an order at any moment at which the type is FREE. => buddy_lock
+ */
+static void frame_set_free(struct page *pg)
+{
+	WRITE_ONCE(pg->aux, TAIL);
+	STORE_RELEASE(pg->flags, PG_FREE | (pg->flags & PG_POISONED));
+}
+
+/* A frame in a per-CPU list. */
+static void frame_set_cached(struct page *pg)
+{
+	WRITE_ONCE(pg->flags, PG_PCPU | (pg->flags & PG_POISONED));
+}
+
 static void block_insert(struct page *pg, unsigned order)
 {
 	unsigned zone = zone_of(page_pfn(pg));
 
-	pg->aux = order;
+	WRITE_ONCE(pg->aux, order);
 	list_add(&free_list[zone][order], &pg->link);
 	free_blocks[zone][order]++;
 }
@@ -123,7 +139,7 @@ static void block_take(struct page *pg, unsigned order)
 {
 	list_remove(&pg->link);
 	free_blocks[zone_of(page_pfn(pg))][order]--;
-	pg->aux = TAIL;
+	WRITE_ONCE(pg->aux, TAIL);
 }
 
 /* Put a block whose frames are all FREE into the lists, merged as far as it goes. */
@@ -131,7 +147,7 @@ static void block_free_locked(struct page *pg, unsigned order)
 {
 	pfn_t pfn = page_pfn(pg);
 
-	zone_frames += (uint64_t)1 << order;
+	WRITE_ONCE(zone_frames, zone_frames + ((uint64_t)1 << order));
 	for (; order < BUDDY_MAX_ORDER; order++) {
 		pfn_t other = pfn ^ ((pfn_t)1 << order);
 		struct page *buddy = &page_array[other];
@@ -139,7 +155,7 @@ static void block_free_locked(struct page *pg, unsigned order)
 		if (other >= page_array_count || page_type(buddy) != PG_FREE || buddy->aux != order)
 			break;
 		block_take(buddy, order);
-		page_array[pfn].aux = TAIL;
+		WRITE_ONCE(page_array[pfn].aux, TAIL);
 		pfn &= ~((pfn_t)1 << order);
 	}
 	block_insert(&page_array[pfn], order);
@@ -164,7 +180,7 @@ static struct page *zone_alloc_locked(unsigned zone, unsigned order)
 			continue;
 		pg = list_first_entry(&free_list[zone][o], struct page, link);
 		block_take(pg, o);
-		zone_frames -= (uint64_t)1 << order;
+		WRITE_ONCE(zone_frames, zone_frames - ((uint64_t)1 << order));
 		return block_split_locked(pg, o, order);
 	}
 	return NULL;
@@ -190,8 +206,9 @@ static void cache_refill(struct page_cache *pc, unsigned flags)
 
 		if (!pg)
 			break;
-		pg->flags = PG_PCPU | (pg->flags & PG_POISONED);
-		pc->pages[pc->n++] = pg;
+		frame_set_cached(pg);
+		pc->pages[pc->n] = pg;
+		WRITE_ONCE(pc->n, pc->n + 1);
 	}
 	spin_unlock(&buddy_lock);
 }
@@ -201,13 +218,11 @@ static void cache_spill(struct page_cache *pc, unsigned n)
 {
 	spin_lock(&buddy_lock);
 	for (unsigned i = 0; i < n; i++) {
-		struct page *pg = pc->pages[i];
-
-		pg->flags = PG_FREE | (pg->flags & PG_POISONED);
-		block_free_locked(pg, 0);
+		frame_set_free(pc->pages[i]);
+		block_free_locked(pc->pages[i], 0);
 	}
 	spin_unlock(&buddy_lock);
-	pc->n -= n;
+	WRITE_ONCE(pc->n, pc->n - n);
 	memmove(&pc->pages[0], &pc->pages[n], pc->n * sizeof(pc->pages[0]));
 }
 
@@ -221,7 +236,11 @@ static struct page *alloc_now(unsigned order, unsigned flags)
 	if (likely(order == 0 && pc && !(flags & ALLOC_DMA32))) {
 		if (unlikely(pc->n == 0))
 			cache_refill(pc, flags);
-		pg = likely(pc->n) ? pc->pages[--pc->n] : NULL;
+		pg = NULL;
+		if (likely(pc->n)) {
+			WRITE_ONCE(pc->n, pc->n - 1);
+			pg = pc->pages[pc->n];
+		}
 	} else {
 		spin_lock(&buddy_lock);
 		pg = buddy_alloc_locked(order, flags);
@@ -277,8 +296,8 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	}
 	for (unsigned i = 0; i < 1u << order; i++) {
 		poison_check(&pg[i]);
-		pg[i].flags = PG_KERNEL;
-		pg[i].aux = 0;
+		WRITE_ONCE(pg[i].flags, PG_KERNEL);
+		WRITE_ONCE(pg[i].aux, 0);
 		dassert(pg[i].counts == 0);
 		if (flags & ALLOC_ZERO)
 			frame_zero(page_virt(&pg[i]));
@@ -321,20 +340,20 @@ void page_free(struct page *pg, unsigned order)
 	assert(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_pfn(pg), (pfn_t)1 << order));
 	check_freed(pg, order);
 	mm_stat_add(STAT_PAGE_FREE, (uint64_t)1 << order);
-	for (unsigned i = 0; i < 1u << order; i++) {
-		pg[i].flags = PG_FREE;
-		pg[i].aux = TAIL;
+	for (unsigned i = 0; i < 1u << order; i++)
 		poison_fill(&pg[i]);
-	}
 	irq = irq_save();
 	pc = this_cpu()->page_cache;
 	if (likely(order == 0 && pc)) {
 		if (unlikely(pc->n == PCPU_MAX))
 			cache_spill(pc, PCPU_MOVE);
-		pg->flags = PG_PCPU | (pg->flags & PG_POISONED);
-		pc->pages[pc->n++] = pg;
+		frame_set_cached(pg);
+		pc->pages[pc->n] = pg;
+		WRITE_ONCE(pc->n, pc->n + 1);
 	} else {
 		spin_lock(&buddy_lock);
+		for (unsigned i = 0; i < 1u << order; i++)
+			frame_set_free(&pg[i]);
 		block_free_locked(pg, order);
 		spin_unlock(&buddy_lock);
 	}

@@ -218,7 +218,7 @@ uint64_t object_pages_of(enum object_class class)
 
 uint64_t object_dirty_total(void)
 {
-	return READ_ONCE(dirty_pages);
+	return __atomic_load_n(&dirty_pages, __ATOMIC_SEQ_CST);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -300,7 +300,7 @@ bool object_mark_dirty(struct vm_object *vo, struct page *pg)
 	if (!was) {
 		radix_mark(&vo->vo_pages, pg->index);
 		WRITE_ONCE(vo->ndirty, vo->ndirty + 1);
-		__atomic_fetch_add(&dirty_pages, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&dirty_pages, 1, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock(&vo->mark_lock);
 	if (first)

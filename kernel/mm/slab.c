@@ -201,7 +201,7 @@ static void *object_take_locked(struct slab_cache *c)
 			return NULL;
 		pg = list_first_entry(&c->empty, struct page, link);
 		list_remove(&pg->link);
-		c->nempty--;
+		WRITE_ONCE(c->nempty, c->nempty - 1);
 		list_add(&c->partial, &pg->link);
 	}
 	pg = list_first_entry(&c->partial, struct page, link);
@@ -210,7 +210,7 @@ static void *object_take_locked(struct slab_cache *c)
 	if (SLAB_DEBUG && c->link_off == 0)
 		memset(link_of(c, obj), POISON_BYTE, sizeof(uint64_t));
 	pg->aux++;
-	c->nout++;
+	WRITE_ONCE(c->nout, c->nout + 1);
 	if (pg->shares == 0)
 		list_remove(&pg->link);
 	return obj;
@@ -225,20 +225,32 @@ static void object_return_locked(struct slab_cache *c, void *obj)
 	if (pg->shares == 0)
 		list_add(&c->partial, &pg->link);
 	pg->shares = (uint32_t)(off / c->stride) + 1;
-	c->nout--;
+	WRITE_ONCE(c->nout, c->nout - 1);
 	if (--pg->aux > 0)
 		return;
 	list_remove(&pg->link);
 	if (c->nempty < EMPTY_KEPT) {
 		list_add(&c->empty, &pg->link);
-		c->nempty++;
+		WRITE_ONCE(c->nempty, c->nempty + 1);
 	} else {
-		c->nslabs--;
+		WRITE_ONCE(c->nslabs, c->nslabs - 1);
 		slab_unmake(c, pg);
 	}
 }
 
 /* --- magazines ------------------------------------------------------------------------------- */
+
+static void magazine_push(struct magazine *m, void *obj)
+{
+	m->obj[m->n] = obj;
+	WRITE_ONCE(m->n, m->n + 1);
+}
+
+static void *magazine_pop(struct magazine *m)
+{
+	WRITE_ONCE(m->n, m->n - 1);
+	return m->obj[m->n];
+}
 
 /* This CPU's magazine of the cache, made if there is none; NULL: do without. => interrupts off */
 static struct magazine *magazine_make(struct slab_cache *c)
@@ -273,7 +285,7 @@ static void *alloc_from_slabs(struct slab_cache *c)
 
 		if (!more)
 			break;
-		m->obj[m->n++] = more;
+		magazine_push(m, more);
 	}
 	spin_unlock(&c->lock);
 	return obj;
@@ -289,8 +301,8 @@ static bool cache_grow(struct slab_cache *c, unsigned flags)
 		return false;
 	irq = spin_lock_irqsave(&c->lock);
 	list_add(&c->empty, &pg->link);
-	c->nempty++;
-	c->nslabs++;
+	WRITE_ONCE(c->nempty, c->nempty + 1);
+	WRITE_ONCE(c->nslabs, c->nslabs + 1);
 	spin_unlock_irqrestore(&c->lock, irq);
 	return true;
 }
@@ -315,7 +327,7 @@ void *slab_alloc(struct slab_cache *c, unsigned flags)
 		struct magazine *m = c->mag[cpu_id()];
 
 		if (likely(m && m->n))
-			obj = m->obj[--m->n];
+			obj = magazine_pop(m);
 		else
 			obj = alloc_from_slabs(c);
 		irq_restore(irq);
@@ -344,14 +356,14 @@ void slab_free(struct slab_cache *c, void *obj)
 	irq = irq_save();
 	m = c->mag[cpu_id()];
 	if (likely(m && m->n < MAGAZINE_SIZE)) {
-		m->obj[m->n++] = obj;
+		magazine_push(m, obj);
 		irq_restore(irq);
 		return;
 	}
 	spin_lock(&c->lock);
 	object_return_locked(c, obj);
 	while (m && m->n > MAGAZINE_SIZE - MAGAZINE_MOVE)
-		object_return_locked(c, m->obj[--m->n]);
+		object_return_locked(c, magazine_pop(m));
 	spin_unlock(&c->lock);
 	irq_restore(irq);
 }
@@ -454,7 +466,7 @@ static void magazine_flush(struct slab_cache *c)
 	c->mag[cpu_id()] = NULL;
 	spin_lock(&c->lock);
 	while (m->n)
-		object_return_locked(c, m->obj[--m->n]);
+		object_return_locked(c, magazine_pop(m));
 	spin_unlock(&c->lock);
 	debug_on_free(&cache_of_magazines, m);
 	spin_lock(&cache_of_magazines.lock);
@@ -480,8 +492,8 @@ static uint64_t cache_shrink(struct slab_cache *c)
 		struct page *pg = list_first_entry(&c->empty, struct page, link);
 
 		list_remove(&pg->link);
-		c->nempty--;
-		c->nslabs--;
+		WRITE_ONCE(c->nempty, c->nempty - 1);
+		WRITE_ONCE(c->nslabs, c->nslabs - 1);
 		slab_unmake(c, pg);
 		frames += (uint64_t)1 << c->order;
 	}

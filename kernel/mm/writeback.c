@@ -215,8 +215,7 @@ void writeback_notify(void)
 	if (!flusher)
 		return;
 	/* The flusher sets idle, then looks for dirty pages; here it is the other way round. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (READ_ONCE(flusher_idle) || too_much())
+	if (__atomic_load_n(&flusher_idle, __ATOMIC_SEQ_CST) || too_much())
 		wake_one(&flusher_queue);
 }
 

@@ -1,5 +1,5 @@
 # Host tests: the real kernel/mm, kernel/lib and arch/x86/pmap*.c under ASan and UBSan over the fakes; the concurrent
-# ones (test_mt_*.c) under TSan too. `make test-host` runs all, `make test-host TEST=buddy` those whose name holds the word.
+# ones (test_mt_*.c) under TSan too. Hidden symbols: the kernel's munmap() must not become the C library's. `make test-host` runs all, `make test-host TEST=buddy` those whose name holds the word.
 
 HOST        := $(B)/host
 HOST_CC     ?= gcc
@@ -9,21 +9,21 @@ HOST_LIBSRC := $(sort $(wildcard kernel/mm/*.c kernel/lib/*.c kernel/sync/*.c ke
 HOST_VFSSRC := $(sort $(wildcard kernel/fs/*.c kernel/fs/tmpfs/*.c kernel/fs/devfs/*.c) kernel/dev/block_file.c)
 HOST_TESTS  := $(sort $(wildcard tests/host/test_*.c))
 HOST_MT     := $(filter tests/host/test_mt_%,$(HOST_TESTS))
-HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -DQUIRE_HOST -DQUIRE_DEBUG \
+HOST_CFLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing -fvisibility=hidden -DQUIRE_HOST -DQUIRE_DEBUG \
 	-iquote kernel -iquote arch/x86 -iquote tests/host/fakes -iquote tests/contract -iquote tests $(WARNINGS) -Wno-missing-prototypes -Wno-clobbered
 HOST_ASAN   := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
-HOST_TSAN   := -fsanitize=thread
+HOST_TSAN   := -fsanitize=thread -Wno-tsan
 HOST_LIBS   := -lcmocka -lpthread
 
 HOST_BIN      := $(patsubst tests/host/%.c,$(HOST)/asan/%,$(HOST_TESTS))
 HOST_BIN_TSAN := $(patsubst tests/host/%.c,$(HOST)/tsan/%,$(HOST_MT))
 
-$(HOST)/asan/obj/%.o: %.c
+$(HOST)/asan/obj/%.o: %.c tests/host/build.mk
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $<"
 	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(HOST_ASAN) -MMD -MP -c -o $@ $<
 
-$(HOST)/tsan/obj/%.o: %.c
+$(HOST)/tsan/obj/%.o: %.c tests/host/build.mk
 	@mkdir -p $(@D)
 	@echo "  HOSTCC  $< (tsan)"
 	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(HOST_TSAN) -MMD -MP -c -o $@ $<

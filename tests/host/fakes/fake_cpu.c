@@ -55,7 +55,7 @@ void host_enter_cpu(unsigned id)
 	pthread_once(&once, cpus_init);
 	current_cpu = &cpu_blocks[id];
 	pthread_mutex_lock(&online_lock);
-	cpu_blocks[id].online = true;
+	WRITE_ONCE(cpu_blocks[id].online, true);
 	online |= (cpuset_t)1 << id;
 	pthread_mutex_unlock(&online_lock);
 }
