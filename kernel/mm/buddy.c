@@ -111,8 +111,8 @@ static void poison_check(const struct page *pg)
 #endif
 
 /*
- * A frame in the zones. Neighbours look at type and aux of frames that are not theirs: aux must not
- * look like an order at any moment at which the type is FREE. => buddy_lock
+ * A frame in the zones. Who frees a block looks at the type and aux of its neighbours: frames become
+ * FREE and cease to be FREE under buddy_lock only.
  */
 static void frame_set_free(struct page *pg)
 {
@@ -152,7 +152,8 @@ static void block_free_locked(struct page *pg, unsigned order)
 		pfn_t other = pfn ^ ((pfn_t)1 << order);
 		struct page *buddy = &page_array[other];
 
-		if (other >= page_array_count || page_type(buddy) != PG_FREE || buddy->aux != order)
+		if (other >= page_array_count || page_type(buddy) != PG_FREE ||
+			READ_ONCE(buddy->aux) != order)
 			break;
 		block_take(buddy, order);
 		WRITE_ONCE(page_array[pfn].aux, TAIL);
@@ -244,6 +245,8 @@ static struct page *alloc_now(unsigned order, unsigned flags)
 	} else {
 		spin_lock(&buddy_lock);
 		pg = buddy_alloc_locked(order, flags);
+		for (unsigned i = 0; pg && i < 1u << order; i++)
+			WRITE_ONCE(pg[i].flags, PG_KERNEL | (pg[i].flags & PG_POISONED));
 		spin_unlock(&buddy_lock);
 	}
 	irq_restore(irq);
