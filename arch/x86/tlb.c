@@ -80,8 +80,8 @@ void tlb_shootdown(struct pmap *pm, cpuset_t set, const vaddr_t *pages, unsigned
 	cpuset_t self = (cpuset_t)1 << me, others = set & cpu_online_set() & ~self, c;
 	struct tlb_slot *slot = &slots[me];
 
-	rank_assert_none_from(RANK_SPINNING);
 	if (others) {
+		rank_assert_none_from(RANK_SPINNING); /* who waits holds none (rule g) */
 		assert(irq_enabled());
 		slot->pm = pm;
 		slot->pages = pages;
