@@ -248,6 +248,7 @@ static bool task_leave(struct task *task, int status)
 	struct process *p = task->process;
 	struct thread *t = task->thread;
 	bool last, tell_stop = false;
+	uint64_t system_ns;
 	irqflags_t flags;
 
 	flags = pids_lock();
@@ -257,8 +258,8 @@ static bool task_leave(struct task *task, int status)
 	last = --p->nthreads == 0;
 	if (p->main_task == task)
 		p->main_task = NULL;
-	p->dead_threads.user_ns += READ_ONCE(t->user_ns);
-	p->dead_threads.system_ns += READ_ONCE(t->system_ns);
+	p->dead_threads.user_ns += thread_cpu_ns(t, &system_ns) - system_ns;
+	p->dead_threads.system_ns += system_ns;
 	p->dead_threads.nvcsw += READ_ONCE(t->nvcsw);
 	p->dead_threads.nivcsw += READ_ONCE(t->nivcsw);
 	if (last && !p->group_exit) {

@@ -26,12 +26,13 @@ static uint64_t itimer_clock_locked(const struct process *p, unsigned which)
 {
 	uint64_t user = p->dead_threads.user_ns, system = p->dead_threads.system_ns;
 	const struct task *task;
+	uint64_t system_ns;
 
 	if (which == ITIMER_REAL)
 		return clock_monotonic_ns();
 	list_for_each_entry (task, &p->tasks, group_link) {
-		user += READ_ONCE(task->thread->user_ns);
-		system += READ_ONCE(task->thread->system_ns);
+		user += thread_cpu_ns(task->thread, &system_ns) - system_ns;
+		system += system_ns;
 	}
 	return which == ITIMER_VIRTUAL ? user : user + system;
 }

@@ -252,6 +252,25 @@ void process_usage_add(struct process_usage *to, const struct process_usage *u)
 	to->nivcsw += u->nivcsw;
 }
 
+/*
+ * The scheduler keeps the whole time. Dividing it would need a clock at each entry to the kernel: a
+ * part that arch does not tell as system time is user time. A thread that runs on another CPU may be
+ * read between two of its words; the sum is corrected with its next switch.
+ */
+uint64_t thread_cpu_ns(const struct thread *t, uint64_t *system_ns)
+{
+	uint64_t ns = READ_ONCE(t->run_ns), since = READ_ONCE(t->exec_start_ns);
+	uint64_t now;
+
+	if (READ_ONCE(t->state) == THREAD_RUNNING) {
+		now = clock_monotonic_ns();
+		if (now > since && since)
+			ns += now - since;
+	}
+	*system_ns = MIN(READ_ONCE(t->system_ns), ns);
+	return ns;
+}
+
 void process_usage(struct process *p, struct process_usage *u)
 {
 	irqflags_t flags = process_lock(p);
@@ -260,9 +279,10 @@ void process_usage(struct process *p, struct process_usage *u)
 	*u = p->dead_threads;
 	list_for_each_entry (task, &p->tasks, group_link) {
 		const struct thread *t = task->thread;
+		uint64_t system_ns;
 
-		u->user_ns += READ_ONCE(t->user_ns);
-		u->system_ns += READ_ONCE(t->system_ns);
+		u->user_ns += thread_cpu_ns(t, &system_ns) - system_ns;
+		u->system_ns += system_ns;
 		u->nvcsw += READ_ONCE(t->nvcsw);
 		u->nivcsw += READ_ONCE(t->nivcsw);
 	}

@@ -229,6 +229,8 @@ int __must_check exe_get(struct file *f);
 void exe_share(struct file *f); /* one more user of a program that has one */
 void exe_put(struct file *f);
 
+/* Time on a CPU until now; system: the part of it spent in the kernel, as far as arch told. */
+uint64_t thread_cpu_ns(const struct thread *t, uint64_t *system_ns);
 /* CPU time and faults of the process with all its threads, living and gone. */
 void process_usage(struct process *p, struct process_usage *u);
 void process_usage_add(struct process_usage *to, const struct process_usage *u);

@@ -34,6 +34,7 @@ int rusage_get(int who, struct process_usage *u)
 {
 	struct process *p = process_current();
 	const struct thread *t = thread_current();
+	uint64_t system_ns;
 
 	switch (who) {
 	case RUSAGE_SELF:
@@ -45,10 +46,10 @@ int rusage_get(int who, struct process_usage *u)
 		mutex_unlock(&process_tree);
 		return 0;
 	case RUSAGE_THREAD:
-		*u = (struct process_usage){.user_ns = t->user_ns,
-			.system_ns = t->system_ns,
+		*u = (struct process_usage){.user_ns = thread_cpu_ns(t, &system_ns) - system_ns,
 			.nvcsw = t->nvcsw,
 			.nivcsw = t->nivcsw};
+		u->system_ns = system_ns;
 		return 0;
 	}
 	return -EINVAL;

@@ -258,6 +258,7 @@ static long get_dents(const uint64_t *a, bool old)
 {
 	struct dents d = {.sink = {.put = dents_put}, .old = old};
 	struct file *f = sys_file_get((int)a[0]);
+	int64_t pos;
 	long n;
 
 	if (!f)
@@ -267,11 +268,15 @@ static long get_dents(const uint64_t *a, bool old)
 	n = -ENOMEM;
 	if (!d.buf)
 		goto out;
+	pos = file_seek(f, 0, SEEK_CUR);
 	n = file_readdir(f, &d.sink);
 	if (!n && d.too_small)
 		n = -EINVAL;
-	if (!n && d.used && copy_to_user(a[1], d.buf, d.used))
+	if (!n && d.used && copy_to_user(a[1], d.buf, d.used)) {
+		/* Entries that did not arrive come again. */
+		(void)file_seek(f, pos, SEEK_SET);
 		n = -EFAULT;
+	}
 	if (!n)
 		n = (long)d.used;
 	kfree(d.buf);

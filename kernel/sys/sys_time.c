@@ -20,6 +20,7 @@ static int cpu_clock_read(int clock, uint64_t *ns)
 	bool thread = clock & 4;
 	struct process *p;
 	struct process_usage u;
+	uint64_t system_ns;
 	irqflags_t flags;
 	struct pid_node *n;
 
@@ -31,7 +32,9 @@ static int cpu_clock_read(int clock, uint64_t *ns)
 		if (n && container_of(n, struct task, node)->process == process_current()) {
 			const struct thread *t = container_of(n, struct task, node)->thread;
 
-			*ns = READ_ONCE(t->user_ns) + (what == 1 ? 0 : READ_ONCE(t->system_ns));
+			*ns = thread_cpu_ns(t, &system_ns);
+			if (what == 1)
+				*ns -= system_ns;
 		} else {
 			n = NULL;
 		}
