@@ -19,7 +19,7 @@
 #define BACKTRACE_MAX 32
 #define NO_CPU	      UINT_MAX
 
-static unsigned panic_cpu = NO_CPU; /* atomic: who reports */
+static unsigned panic_cpu = NO_CPU;		      /* atomic: who reports */
 static const struct user_regs *stopped_regs[CPU_MAX]; /* atomic */
 
 bool panic_in_progress(void)

@@ -293,8 +293,7 @@ static struct file *open_found(const struct path *p, uint32_t flags, bool create
 	if (err)
 		return ERR_PTR(err);
 	f = file_open(p, flags);
-	if (IS_ERR(f) || !(flags & O_TRUNC) || created || !S_ISREG(inode->mode) ||
-		!inode->object)
+	if (IS_ERR(f) || !(flags & O_TRUNC) || created || !S_ISREG(inode->mode) || !inode->object)
 		return f;
 	err = truncate_opened(f);
 	if (!err)

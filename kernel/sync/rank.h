@@ -37,7 +37,7 @@ enum lock_rank {
 	/* spinning, with interrupts off */
 	RANK_IRQ = 90, /* the first of them */
 	RANK_WAITQUEUE = 90,
-	RANK_DEVICE = 91, /* a device's registers and rings */
+	RANK_DEVICE = 91,    /* a device's registers and rings */
 	RANK_PIDS = 92,	     /* process ids, groups, sessions: tty interrupts signal a group */
 	RANK_SIGNAL = 93,    /* pending signals of one process */
 	RANK_SIGACTION = 94, /* a table of signal actions */
