@@ -2,7 +2,7 @@
 #
 # Linked twice: the first pass finds where the functions are, the second has their table inside (tools/make-symtab).
 
-KERNEL_SRC := $(sort $(shell find kernel arch/x86 tests/kernel \( -name '*.c' -o -name '*.S' \) \
+KERNEL_SRC := $(sort $(shell find kernel arch/x86 tests/kernel tests/contract \( -name '*.c' -o -name '*.S' \) \
 	! -name '*_host.c' 2>/dev/null))
 KOBJ       := $(B)/$(VARIANT)/obj
 KERNEL_OBJ := $(patsubst %,$(KOBJ)/%.o,$(KERNEL_SRC))

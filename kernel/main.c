@@ -138,18 +138,19 @@ void kmain(void)
 {
 	set_log_level();
 	klog(KLOG_NOTICE, "Quire, started by %s: %s", boot_info.loader, boot_info.cmdline);
-	physmap_init(&boot_info); /* the kernel's page tables; the boot ones are gone */
-	page_init(&boot_info);	  /* a descriptor per frame, free frames to the buddy */
-	slab_init();		  /* kernel objects */
-	kva_init();		  /* ranges of kernel addresses: stacks, device windows */
-	reclaim_init();		  /* memory that can be had again */
-	mm_init();		  /* address spaces, objects, amaps */
-	context_init();		  /* machine state of threads */
-	machine_init();		  /* ACPI, interrupt controllers, clock, timer */
-	klog_set_clock_ready();	  /* records of the log have times */
-	sched_init();		  /* this is a thread now */
-	random_init();		  /* random numbers */
-	rtc_init();		  /* the time of day */
+	physmap_init(&boot_info);   /* the kernel's page tables; the boot ones are gone */
+	page_init(&boot_info);	    /* a descriptor per frame, free frames to the buddy */
+	slab_init();		    /* kernel objects */
+	buddy_init_cpu(this_cpu()); /* free frames at hand for this CPU */
+	kva_init();		    /* ranges of kernel addresses: stacks, device windows */
+	reclaim_init();		    /* memory that can be had again */
+	mm_init();		    /* address spaces, objects, amaps */
+	context_init();		    /* machine state of threads */
+	machine_init();		    /* ACPI, interrupt controllers, clock, timer */
+	klog_set_clock_ready();	    /* records of the log have times */
+	sched_init();		    /* this is a thread now */
+	random_init();		    /* random numbers */
+	rtc_init();		    /* the time of day */
 	irq_enable();
 	if (IS_ERR(thread_create_kernel("boot", boot_thread, NULL)))
 		panic("no memory for the boot thread");

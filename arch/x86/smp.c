@@ -17,6 +17,7 @@
 #include "klog.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
+#include "mm/buddy.h"
 #include "mm/kva.h"
 #include "mm/physmap.h"
 #include "mm/slab.h"
@@ -107,6 +108,7 @@ static void smp_ap_main(struct cpu *c)
 {
 	cpu_setup_this(c);
 	apic_init_cpu();
+	buddy_init_cpu(c);
 	sched_init_cpu(c);
 	tsc_compare(2);
 	set_online(c);

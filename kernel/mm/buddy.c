@@ -412,7 +412,7 @@ void buddy_set_reclaim(reclaim_fn fn)
 
 void buddy_init_cpu(struct cpu *c)
 {
-	struct page_cache *pc = c->id == 0 ? &boot_cache : kzalloc(sizeof(*pc), 0);
+	struct page_cache *pc = c->id == 0 ? &boot_cache : kzalloc(sizeof(*pc), ALLOC_NORECLAIM);
 
 	if (!pc)
 		return; /* the CPU works without a list of its own */
