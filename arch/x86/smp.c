@@ -181,6 +181,7 @@ static struct cpu *cpu_create(unsigned id, unsigned apic)
 		kfree(c);
 		return NULL;
 	}
+	buddy_init_cpu(c);
 	return c;
 }
 
