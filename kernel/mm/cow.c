@@ -179,27 +179,26 @@ static int clone_all(struct mm_context *dst, struct mm_context *src)
 
 /*
  * Lower the runs of private vmaps and the gaps between them, as high up in the table as they reach.
- * A run without private pages has no writable translation.
+ * A vmap without private pages has no writable translation. Runs are cut where a gap is wider than
+ * an entry of the root: what lies in it need not be looked at.
  */
 static void lower_private(struct mm_context *ctx)
 {
-	vaddr_t start = 0;
-	bool has_pages = false;
+	vaddr_t low = 0, start = 0, end = 0;
 	struct tlb_batch tb;
 
 	tlb_batch_init(&tb, &ctx->pmap);
 	for (struct vmap *vm = vmap_first(ctx); vm; vm = vmap_next(vm)) {
-		if (vmap_is_private(vm)) {
-			has_pages |= vm->amap != NULL;
-			continue;
+		if (!vmap_is_private(vm) || vm->vaddr > end) {
+			pmap_lower(&ctx->pmap, start, MIN(end, vm->vaddr), &tb);
+			start = end = MAX(low, ALIGN_DOWN(vm->vaddr, PMAP_ROOT_SPAN));
 		}
-		if (has_pages)
-			pmap_lower(&ctx->pmap, start, vm->vaddr, &tb);
-		start = vmap_end(vm);
-		has_pages = false;
+		if (!vmap_is_private(vm))
+			low = start = end = vmap_end(vm);
+		else if (vm->amap)
+			end = ALIGN_UP(vmap_end(vm), PMAP_ROOT_SPAN);
 	}
-	if (has_pages)
-		pmap_lower(&ctx->pmap, start, USER_HALF_END, &tb);
+	pmap_lower(&ctx->pmap, start, end, &tb);
 	tlb_batch_finish(&tb);
 }
 

@@ -170,24 +170,28 @@ static void drop_upper(struct vmap_edit *e, struct vmap *first)
 	}
 }
 
-/* Unlink the tables between the vmaps around va. */
-static void unlink_tables(struct mm_context *ctx, vaddr_t va, struct tlb_batch *tb)
+/*
+ * Unlink the tables between the vmaps around [start, end), which is free now. A hole may be most of
+ * the address space: only the entries of the root that the range touches are looked at.
+ */
+static void unlink_tables(struct mm_context *ctx, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
-	struct vmap *next = vmap_find_after(ctx, va);
+	struct vmap *next = vmap_find_after(ctx, start);
 	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
+	vaddr_t floor = ALIGN_DOWN(start, PMAP_ROOT_SPAN), ceiling = ALIGN_UP(end, PMAP_ROOT_SPAN);
 
-	pmap_free_tables(
-		&ctx->pmap, prev ? vmap_end(prev) : USER_MIN, next ? next->vaddr : USER_MAX, tb);
+	if (prev)
+		floor = MAX(floor, vmap_end(prev));
+	ceiling = MIN(ceiling, next ? next->vaddr : USER_MAX);
+	pmap_free_tables(&ctx->pmap, floor, ceiling, tb);
 }
 
-void edit_free_hole(struct vmap_edit *e, vaddr_t va)
+void edit_free_tables(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	struct tlb_batch tb;
 
-	if (vmap_find(e->ctx, va))
-		return;
 	tlb_batch_init(&tb, &e->ctx->pmap);
-	unlink_tables(e->ctx, va, &tb);
+	unlink_tables(e->ctx, start, end, &tb);
 	tlb_batch_finish(&tb);
 }
 
@@ -211,7 +215,7 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 		for (struct vmap *vm = first; vm; vm = vm->next)
 			vmap_detach(vm);
 	}
-	unlink_tables(ctx, start, &tb);
+	unlink_tables(ctx, start, end, &tb);
 	tlb_batch_finish(&tb);
 	drop_upper(e, first);
 }

@@ -44,8 +44,8 @@ int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t en
 	unsigned need[AMAP_CLASSES]);
 /* Unmap, with what the check asked for in stock: cannot fail. */
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end);
-/* Free the page tables of the hole that va lies in, if it does: nothing is entered there any more. */
-void edit_free_hole(struct vmap_edit *e, vaddr_t va);
+/* Free the page tables that only [start, end) used, which is free now and has no translations. */
+void edit_free_tables(struct vmap_edit *e, vaddr_t start, vaddr_t end);
 /* Vmaps that a cut at va takes: 0 or 1. */
 unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va);
 /* Split the vmap that has va inside it, so that a vmap starts at va. */

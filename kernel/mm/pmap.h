@@ -29,6 +29,9 @@
 
 struct page;
 
+/* What one entry of the root covers: 512 GiB. */
+#define PMAP_ROOT_SPAN (1ul << 39)
+
 struct pmap {
 	paddr_t root;
 	cpuset_t active; /* atomic: CPUs that have it loaded */

@@ -252,7 +252,8 @@ static void move_commit(struct vmap_edit *e, struct remap *r)
 		vmap_insert(ctx, stays);
 		vmap_set_flags(stays, stays->vmflags & ~(VM_LOCKED | VM_LOCKONFAULT));
 	}
-	edit_free_hole(e, r->old);
+	if (!stays)
+		edit_free_tables(e, r->old, r->old + r->old_len);
 	vmap_merge(e, vm);
 }
 
