@@ -67,6 +67,9 @@ pvh_entry:
 boot_common:
 	movl	$boot_stack_top - KERNEL_VMA, %esp
 	movl	%ebx, %ebp
+	rdtsc
+	movl	%eax, boot_entry_tsc - KERNEL_VMA
+	movl	%edx, boot_entry_tsc - KERNEL_VMA + 4
 
 	/* CPUID is there if the ID flag can be changed. */
 	pushfl
@@ -200,6 +203,12 @@ msg_long_mode:
 	.asciz	"Quire: this CPU has no long mode (64-bit); Quire needs an x86-64 CPU.\r\n"
 msg_nx:
 	.asciz	"Quire: this CPU has no NX (no-execute pages), or the firmware turned it off; Quire needs it.\r\n"
+
+	.section .bss.boot_entry, "aw", @nobits
+	.balign 8
+	.globl	boot_entry_tsc
+boot_entry_tsc:
+	.skip	8
 
 	.section .bss.boot_tables, "aw", @nobits
 	.balign 4096

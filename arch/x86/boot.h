@@ -17,6 +17,9 @@ extern char image_phys_start[], image_phys_end[]; /* their addresses are the val
 extern char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[];
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
 
+/* The time-stamp counter at the first instructions of the kernel. */
+extern uint64_t boot_entry_tsc;
+
 /* Where C begins, called by boot.S. info: physical address. */
 __noreturn void arch_start(enum boot_protocol protocol, paddr_t info);
 

@@ -12,6 +12,7 @@
  * Source: SDM vol. 3B 17.17; IA-PC HPET Specification 1.0a; ACPI 6.4, 4.8.3.3; Intel 8254.
  */
 #include "clocksource.h"
+#include "boot.h"
 #include "apic.h"
 #include "cpu.h"
 #include "dev/acpi.h"
@@ -222,7 +223,7 @@ void clocksource_init(void)
 {
 	struct counter ref;
 
-	tsc_base = tsc_read();
+	tsc_base = boot_entry_tsc; /* time begins at the entry into the kernel */
 	ref = hpet_init() || pm_timer_init() ? shared : pit_init();
 	tsc_hz = tsc_hz_from_cpuid();
 	calibrate(&ref);
