@@ -117,18 +117,24 @@ struct dentry *dcache_find(struct dentry *parent, const char *name, size_t len, 
 	return NULL;
 }
 
+/* Who changes the flags is alone with them (see the field); others may read them meanwhile. */
+static void dentry_change(struct dentry *d, unsigned set, unsigned clear)
+{
+	WRITE_ONCE(d->flags, (uint8_t)((d->flags | set) & ~clear));
+}
+
 static void dentry_set_kind(struct dentry *d, const struct inode *inode)
 {
 	if (S_ISDIR(inode->mode))
-		d->flags |= DENTRY_DIR;
+		dentry_change(d, DENTRY_DIR, 0);
 	else if (S_ISLNK(inode->mode))
-		d->flags |= DENTRY_LINK;
+		dentry_change(d, DENTRY_LINK, 0);
 }
 
 void dentry_instantiate(struct dentry *d, struct inode *inode)
 {
 	assert(!d->inode);
-	d->flags &= (uint8_t) ~(DENTRY_DIR | DENTRY_LINK);
+	dentry_change(d, 0, DENTRY_DIR | DENTRY_LINK);
 	dentry_set_kind(d, inode);
 	/* Readers that see the inode see its kind. */
 	STORE_RELEASE(d->inode, inode);
@@ -204,7 +210,7 @@ void dentry_put(struct dentry *d)
 				return;
 		dcache_read_lock();
 		gone = !__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL) &&
-		       !(d->flags & DENTRY_HASHED);
+		       !(dentry_flags(d) & DENTRY_HASHED);
 		dcache_read_unlock();
 		if (!gone)
 			return;
@@ -229,7 +235,7 @@ static struct dentry *dentry_enter(struct dentry *d)
 	if (there) {
 		dentry_get(there);
 	} else {
-		d->flags |= DENTRY_HASHED;
+		dentry_change(d, DENTRY_HASHED, 0);
 		d->hash_next = table[bucket];
 		STORE_RELEASE(table[bucket], d);
 	}
@@ -300,12 +306,12 @@ static void unhash_locked(struct dentry *d)
 {
 	struct dentry **link;
 
-	if (!(d->flags & DENTRY_HASHED))
+	if (!(dentry_flags(d) & DENTRY_HASHED))
 		return;
 	for (link = &table[bucket_of(d->parent, d->hash)]; *link != d; link = &(*link)->hash_next)
 		;
 	*link = d->hash_next;
-	d->flags &= (uint8_t)~DENTRY_HASHED;
+	dentry_change(d, 0, DENTRY_HASHED);
 }
 
 struct inode *dentry_delete(struct dentry *d)
@@ -313,13 +319,13 @@ struct inode *dentry_delete(struct dentry *d)
 	struct inode *inode = NULL;
 
 	dcache_write_lock();
-	if (d->refs == 1 && (d->flags & DENTRY_HASHED)) {
+	if (d->refs == 1 && (dentry_flags(d) & DENTRY_HASHED)) {
 		inode = d->inode;
 		d->inode = NULL;
-		d->flags &= (uint8_t) ~(DENTRY_DIR | DENTRY_LINK);
+		dentry_change(d, 0, DENTRY_DIR | DENTRY_LINK);
 	} else {
 		unhash_locked(d);
-		d->flags |= DENTRY_DELETED;
+		dentry_change(d, DENTRY_DELETED, 0);
 	}
 	dcache_write_unlock();
 	return inode;
@@ -348,7 +354,7 @@ void dentry_move(struct dentry *d, struct dentry_move *mv, struct dentry *target
 	if (target) {
 		unhash_locked(target);
 		if (target->inode)
-			target->flags |= DENTRY_DELETED;
+			dentry_change(target, DENTRY_DELETED, 0);
 	}
 	unhash_locked(d);
 	memcpy(own, mv->name, mv->len);
@@ -360,7 +366,7 @@ void dentry_move(struct dentry *d, struct dentry_move *mv, struct dentry *target
 	bucket = bucket_of(d->parent, d->hash);
 	d->hash_next = table[bucket];
 	table[bucket] = d;
-	d->flags |= DENTRY_HASHED;
+	dentry_change(d, DENTRY_HASHED, 0);
 	dcache_write_unlock();
 	mv->parent = old_parent;
 	mv->long_name = old_name;
@@ -389,7 +395,7 @@ static struct dentry *take_unused(const struct superblock *sb, unsigned first, u
 				continue;
 			}
 			*link = d->hash_next;
-			d->flags &= (uint8_t)~DENTRY_HASHED;
+			dentry_change(d, 0, DENTRY_HASHED);
 			d->hash_next = list;
 			list = d;
 		}

@@ -89,6 +89,11 @@ static inline struct dentry *dentry_get(struct dentry *d)
 	return d;
 }
 
+static inline unsigned dentry_flags(const struct dentry *d)
+{
+	return READ_ONCE(d->flags);
+}
+
 /* May sleep (frees what has no name any more). => no lock of rank 20 or above */
 void dentry_put(struct dentry *d);
 /* The root of a super block: takes over the inode's reference. One reference, or NULL. */

@@ -366,7 +366,7 @@ static struct mount *bind_mount(const struct path *source)
 	struct superblock *sb = source->mnt->sb;
 	struct mount *m;
 
-	if (source->dentry->flags & DENTRY_DELETED)
+	if (dentry_flags(source->dentry) & DENTRY_DELETED)
 		return ERR_PTR(-ENOENT);
 	m = mount_alloc(sb, dentry_get(source->dentry), source->mnt->source, source->mnt->flags);
 	if (!m) {
@@ -383,11 +383,11 @@ static int attach_or_put(struct mount *m, const struct path *target)
 	int err = 0;
 
 	if (!IS_ERR(m)) {
-		bool dir = m->root->flags & DENTRY_DIR;
+		bool dir = dentry_flags(m->root) & DENTRY_DIR;
 
-		if (target->dentry->flags & DENTRY_DELETED)
+		if (dentry_flags(target->dentry) & DENTRY_DELETED)
 			err = -ENOENT;
-		else if (dir != !!(target->dentry->flags & DENTRY_DIR))
+		else if (dir != !!(dentry_flags(target->dentry) & DENTRY_DIR))
 			err = -ENOTDIR;
 		else if (target->mnt->sb == m->sb && target->dentry == m->root &&
 			 target->mnt->root == m->root)

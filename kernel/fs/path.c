@@ -78,7 +78,7 @@ static struct dentry *lock_and_lookup(struct walk *w)
 	struct inode *dir = path_inode(&w->pin);
 	struct dentry *d;
 
-	if (!(w->pin.dentry->flags & DENTRY_DIR))
+	if (!(dentry_flags(w->pin.dentry) & DENTRY_DIR))
 		return ERR_PTR(-ENOTDIR);
 	lock_dir(dir);
 	d = dcache_lookup_locked(w->pin.dentry, w->last, w->last_len, w->last_hash);
@@ -365,7 +365,8 @@ static int open_create_round(
 			err = -EEXIST;
 		}
 		unlock_dir(path_inode(&w->pin));
-		if (!err && (d->flags & DENTRY_LINK) && (w->trailing || !(flags & O_NOFOLLOW)))
+		if (!err && (dentry_flags(d) & DENTRY_LINK) &&
+			(w->trailing || !(flags & O_NOFOLLOW)))
 			return walk_follow_last(w, d);
 		p.dentry = d;
 	} else {
@@ -380,7 +381,7 @@ static int open_create_round(
 	walk_end(w);
 	if (!err) {
 		descend_mounts(&p);
-		if (w->trailing && !(p.dentry->flags & DENTRY_DIR))
+		if (w->trailing && !(dentry_flags(p.dentry) & DENTRY_DIR))
 			err = -ENOTDIR;
 	}
 	if (!err) {
@@ -529,7 +530,7 @@ static char *path_text(
 	*--s = '\0';
 	fs_state_get_root(fs, &root);
 	dcache_read_lock();
-	*deleted = at.dentry->flags & DENTRY_DELETED;
+	*deleted = dentry_flags(at.dentry) & DENTRY_DELETED;
 	while (at.dentry != root.dentry || at.mnt != root.mnt) {
 		const struct dentry *d = at.dentry;
 

@@ -61,7 +61,7 @@ static int remove_check(const struct walk *w, const struct dentry *d, bool rmdir
 
 	if (!d->inode)
 		return -ENOENT;
-	dir = d->flags & DENTRY_DIR;
+	dir = dentry_flags(d) & DENTRY_DIR;
 	if (dir && !rmdir)
 		return -EISDIR;
 	if (!dir && (rmdir || w->trailing))
@@ -86,7 +86,7 @@ int path_unlink(struct fs_state *fs, const struct path *at, const char *name)
 	if (w.last_type != WALK_NAME)
 		goto out;
 	err = -ENOTDIR;
-	if (!(w.pin.dentry->flags & DENTRY_DIR))
+	if (!(dentry_flags(w.pin.dentry) & DENTRY_DIR))
 		goto out;
 	err = -EPERM;
 	if (dir->sb->no_cache)
@@ -139,7 +139,7 @@ static int rmdir_once(struct walk *w)
 	if (IS_ERR(d))
 		return (int)PTR_ERR(d);
 	victim = LOAD_ACQUIRE(d->inode);
-	if (!victim || !(d->flags & DENTRY_DIR)) {
+	if (!victim || !(dentry_flags(d) & DENTRY_DIR)) {
 		err = remove_check(w, d, true);
 		dentry_put(d);
 		return err;
@@ -174,7 +174,7 @@ int path_rmdir(struct fs_state *fs, const struct path *at, const char *name)
 		return err;
 	if (w.last_type != WALK_NAME)
 		err = special[w.last_type];
-	else if (!(w.pin.dentry->flags & DENTRY_DIR))
+	else if (!(dentry_flags(w.pin.dentry) & DENTRY_DIR))
 		err = -ENOTDIR;
 	else if (path_inode(&w.pin)->sb->no_cache)
 		err = -EPERM;
@@ -200,7 +200,7 @@ static bool is_ancestor(const struct dentry *a, const struct dentry *d)
 static int rename_check(const struct rename *rn, unsigned flags)
 {
 	const struct dentry *od = rn->od, *nd = rn->nd;
-	bool dir = od->flags & DENTRY_DIR;
+	bool dir = dentry_flags(od) & DENTRY_DIR;
 	int err;
 
 	if (!od->inode)
@@ -211,14 +211,14 @@ static int rename_check(const struct rename *rn, unsigned flags)
 		return -EEXIST;
 	if (rn->cross && dir && is_ancestor(od, rn->new.pin.dentry))
 		return -EINVAL;
-	if (rn->cross && nd->inode && (nd->flags & DENTRY_DIR) &&
+	if (rn->cross && nd->inode && (dentry_flags(nd) & DENTRY_DIR) &&
 		is_ancestor(nd, rn->old.pin.dentry))
 		return -ENOTEMPTY;
 	if (nd->inode == od->inode)
 		return 1;
-	if (nd->inode && dir && !(nd->flags & DENTRY_DIR))
+	if (nd->inode && dir && !(dentry_flags(nd) & DENTRY_DIR))
 		return -ENOTDIR;
-	if (nd->inode && !dir && (nd->flags & DENTRY_DIR))
+	if (nd->inode && !dir && (dentry_flags(nd) & DENTRY_DIR))
 		return -EISDIR;
 	err = mount_check_write(rn->old.pin.mnt);
 	if (err)
@@ -287,7 +287,7 @@ static int rename_once(struct rename *rn, unsigned flags, struct dentry_move *mv
 	if (err)
 		goto out;
 	target = rn->nd->inode;
-	if (!target || !(rn->nd->flags & DENTRY_DIR))
+	if (!target || !(dentry_flags(rn->nd) & DENTRY_DIR))
 		target = NULL;
 	if (target != rn->victim && target && target != olddir && target != newdir) {
 		inode_get(target);
@@ -324,7 +324,7 @@ static int rename_between(struct rename *rn, unsigned flags)
 		return -EXDEV;
 	if (rn->old.last_type != WALK_NAME || rn->new.last_type != WALK_NAME)
 		return -EBUSY;
-	if (!(rn->old.pin.dentry->flags & rn->new.pin.dentry->flags &DENTRY_DIR))
+	if (!(dentry_flags(rn->old.pin.dentry) & dentry_flags(rn->new.pin.dentry) & DENTRY_DIR))
 		return -ENOTDIR;
 	if (path_inode(&rn->old.pin)->sb->no_cache)
 		return -EPERM;

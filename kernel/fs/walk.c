@@ -222,7 +222,7 @@ static int walk_step(struct walk *w, const char *name, size_t len, uint32_t hash
 	}
 	if (!LOAD_ACQUIRE(d->inode))
 		return walk_fail(w, -ENOENT);
-	if (unlikely(d->flags & DENTRY_LINK) && follow) {
+	if (unlikely(dentry_flags(d) & DENTRY_LINK) && follow) {
 		/* Stand in the link's directory, with the link held besides. */
 		dentry_get(d);
 		w->cur.dentry = d->parent;
@@ -256,7 +256,7 @@ static int walk_run(struct walk *w)
 			w->last_type = WALK_ROOT;
 			return 0;
 		}
-		if (!(w->cur.dentry->flags & DENTRY_DIR))
+		if (!(dentry_flags(w->cur.dentry) & DENTRY_DIR))
 			return walk_fail(w, -ENOTDIR);
 		for (name = s; *s && *s != '/'; s++)
 			hash = dcache_hash_step(hash, *s);
@@ -305,7 +305,8 @@ int path_lookup(struct fs_state *fs, const struct path *at, const char *name, un
 	err = walk_run(&w);
 	if (err)
 		return err;
-	if ((w.trailing || (flags & LOOKUP_DIRECTORY)) && !(w.cur.dentry->flags & DENTRY_DIR))
+	if ((w.trailing || (flags & LOOKUP_DIRECTORY)) &&
+		!(dentry_flags(w.cur.dentry) & DENTRY_DIR))
 		return walk_fail(&w, -ENOTDIR);
 	walk_leave(&w);
 	*out = w.pin;

@@ -257,8 +257,10 @@ static int tmpfs_rename(struct inode *olddir, const char *oldname, size_t oldlen
 	if (S_ISDIR(inode->mode)) {
 		olddir->nlink--;
 		newdir->nlink++;
+	} else {
+		/* A directory that moves is not locked, and keeps its time. */
+		nlink_add(inode, 0);
 	}
-	inode->ctime = olddir->ctime;
 	return 0;
 }
 
