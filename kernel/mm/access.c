@@ -41,8 +41,7 @@ static int access_page(
 		return 0;
 	}
 	memcpy(at, buf, n);
-	if (page_type(pg) == PG_OBJECT && pg->owner && pg->owner->kind == VMO_FILE)
-		cache_mark_dirty(pg);
+	cache_mark_dirty(pg); /* knows which pages have a backing store */
 	mm_unpin_page(ctx, pg);
 	return 0;
 }

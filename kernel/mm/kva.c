@@ -11,7 +11,8 @@
  *	  slot                              slot
  *
  * Unmapping costs a shoot-down on every CPU. Stacks are therefore recycled mapped: a few per CPU,
- * the others in one list, linked through their own lowest words; kva_drain alone unmaps them.
+ * the others in one list, linked through the descriptors of their first frames (owner = next, index
+ * = address); kva_drain alone unmaps them.
  *
  * Locks: space->lock (78) for the tree; spare_lock (78) for the list; per-CPU lists with interrupts
  * off on their CPU.
@@ -24,6 +25,7 @@
 #include "mm/page.h"
 #include "mm/pmap.h"
 #include "mm/slab.h"
+#include "panic.h"
 #include "sched/thread.h"
 #include "sync/spinlock.h"
 
@@ -47,16 +49,11 @@ struct space {
 	vaddr_t high; /* no range at or above was ever used */
 };
 
-/* A stack that waits for its next user, at its own lowest address. */
-struct spare {
-	struct spare *next;
-};
-
 static struct space general = {.lock = SPINLOCK_INIT(RANK_FILES, "kva")};
 static struct space stacks = {.lock = SPINLOCK_INIT(RANK_FILES, "kva stacks")};
 static struct slab_cache *range_cache;
 static struct spinlock spare_lock = SPINLOCK_INIT(RANK_FILES, "spare stacks");
-static struct spare *spare_list; /* (spare_lock) */
+static struct page *spare_list; /* (spare_lock) first frames of spare stacks */
 static struct {
 	unsigned n;
 	void *stack[STACKS_PER_CPU];
@@ -260,6 +257,29 @@ void kva_unmap_device(void *va, size_t len)
 
 /* --- stacks ---------------------------------------------------------------------------------- */
 
+static void spare_push_locked(void *stack)
+{
+	struct page *pg;
+	paddr_t pa;
+
+	if (!pmap_kernel_query((vaddr_t)stack, &pa))
+		panic("kernel stack %p is not mapped", stack);
+	pg = page_from_pfn(pa >> PAGE_SHIFT);
+	pg->owner = (struct vm_object *)spare_list;
+	pg->index = (vaddr_t)stack;
+	spare_list = pg;
+}
+
+static void *spare_pop_locked(void)
+{
+	struct page *pg = spare_list;
+
+	if (!pg)
+		return NULL;
+	spare_list = (struct page *)pg->owner;
+	return (void *)pg->index;
+}
+
 static void *spare_take(void)
 {
 	irqflags_t irq = irq_save();
@@ -270,10 +290,7 @@ static void *spare_take(void)
 	if (stack)
 		return stack;
 	irq = spin_lock_irqsave(&spare_lock);
-	if (spare_list) {
-		stack = spare_list;
-		spare_list = spare_list->next;
-	}
+	stack = spare_pop_locked();
 	spin_unlock_irqrestore(&spare_lock, irq);
 	return stack;
 }
@@ -308,8 +325,7 @@ void kva_stack_free(void *stack)
 	if (kept)
 		return;
 	irq = spin_lock_irqsave(&spare_lock);
-	((struct spare *)stack)->next = spare_list;
-	spare_list = stack;
+	spare_push_locked(stack);
 	spin_unlock_irqrestore(&spare_lock, irq);
 }
 
@@ -326,33 +342,25 @@ static void spill_spares(void *arg)
 
 	(void)arg;
 	spin_lock(&spare_lock);
-	while (cpu_spares[id].n) {
-		struct spare *s = cpu_spares[id].stack[--cpu_spares[id].n];
-
-		s->next = spare_list;
-		spare_list = s;
-	}
+	while (cpu_spares[id].n)
+		spare_push_locked(cpu_spares[id].stack[--cpu_spares[id].n]);
 	spin_unlock(&spare_lock);
 }
 
 uint64_t kva_drain(void)
 {
-	struct spare *list;
 	uint64_t frames = 0;
-	irqflags_t irq;
 
 	cpu_call(cpu_online_set(), spill_spares, NULL);
-	irq = spin_lock_irqsave(&spare_lock);
-	list = spare_list;
-	spare_list = NULL;
-	spin_unlock_irqrestore(&spare_lock, irq);
-	while (list) {
-		vaddr_t stack = (vaddr_t)list;
+	for (;;) {
+		irqflags_t irq = spin_lock_irqsave(&spare_lock);
+		vaddr_t stack = (vaddr_t)spare_pop_locked();
 
-		list = list->next;
+		spin_unlock_irqrestore(&spare_lock, irq);
+		if (!stack)
+			return frames;
 		pages_unmap(stack, KERNEL_STACK_PAGES);
 		space_free(&stacks, stack + STACK_BYTES - STACK_SLOT, STACK_SLOT);
 		frames += KERNEL_STACK_PAGES;
 	}
-	return frames;
 }
