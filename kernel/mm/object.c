@@ -260,8 +260,9 @@ void object_remove_locked(struct vm_object *vo, struct page *pg)
 
 	dassert(rw_write_held(&vo->lock));
 	assert(pg->owner == vo && !page_is(pg, PG_BUSY | PG_WRITING));
-	object_mark_clean(vo, pg);
+	/* Under the page bit: afterwards nobody marks it dirty any more. */
 	page_lock(pg);
+	object_mark_clean(vo, pg);
 	spin_lock(&vo->mark_lock);
 	was = radix_remove(&vo->vo_pages, pg->index);
 	spin_unlock(&vo->mark_lock);

@@ -158,7 +158,9 @@ static void get_or_truncate(void *arg)
 
 		if (cpu_id() == 1) {
 			cache_truncate(p.vo, host_rand(&r) % (NPAGES * PAGE_SIZE));
+			rw_read_lock(&p.vo->lock);
 			assert_true(p.vo->npages <= page_count(p.vo->vo_size));
+			rw_read_unlock(&p.vo->lock);
 			cache_truncate(p.vo, NPAGES * PAGE_SIZE);
 			continue;
 		}
