@@ -21,7 +21,9 @@ class Machine:
         kernel = kernel or os.path.join(BUILD, variant, "quire")
         initrd = initrd or os.path.join(BUILD, "initrd.ext2")
         argv = ["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", mem, "-display", "none", "-no-reboot",
-                "-monitor", "none", "-serial", "stdio", "-net", "none",
+                "-monitor", "none", "-net", "none",
+                # Keys such as ^C are the guest's.
+                "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if iso:
             argv += ["-cdrom", os.path.join(BUILD, "quire.iso")]
@@ -111,9 +113,10 @@ class Machine:
         assert status == 0, f"QEMU ended with status {status} after poweroff"
 
     def free_frames(self):
-        """Free memory in KiB after a drop of caches."""
-        out = self.run("sync; echo 3 > /proc/sys/vm/drop_caches; grep MemFree /proc/meminfo")
-        return int(re.search(r"MemFree:\s+(\d+) kB", out).group(1))
+        """Free memory in KiB after a drop of caches. The shell reads it itself: a new process would take memory."""
+        out = self.run("sync; echo 3 > /proc/sys/vm/drop_caches; "
+                       "while read key value unit; do case $key in MemFree:) echo free=$value;; esac; done < /proc/meminfo")
+        return int(re.search(r"free=(\d+)", out).group(1))
 
 
 def host_memory_mib():

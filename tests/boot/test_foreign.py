@@ -59,9 +59,9 @@ def foreign(compiler):
         image = os.path.join(tmp, "root.ext2")
         make_disk(image, 4 << 20, tree=tree)
         with Machine(initrd=image, append="quiet root=/dev/ram0 rw init=/init mark=here", init_args="one two", smp=2) as m:
-            m.expect(r"pid 1 args one two mark=here\r\n")
-            m.expect(r"proc 0 dev 0 usable\r\n")
-            m.expect(r"child 42 thread 42\r\n")
+            m.expect(r"pid 1 args one two mark=here\s*\n")
+            m.expect(r"proc 0 dev 0 usable\s*\n")
+            m.expect(r"child 42 thread 42\s*\n")
             assert m.wait_end() == 0
 
 
