@@ -8,7 +8,8 @@
  *	TEXT --ESC--> ESC --[--> CSI (digits ; ?) --letter--> TEXT
  *
  * Everything is guarded by the terminal's lock, with which write is called. The cursor is kept in
- * the CRT controller's registers too, so that what the early console wrote is continued.
+ * the CRT controller's registers too, which this terminal and the kernel log's console (arch/x86)
+ * both read before they write: so each goes on where the other ended.
  *
  * Source: ECMA-48; IBM VGA Technical Reference (CRT controller, index 0x0e, 0x0f).
  */
@@ -328,14 +329,6 @@ static void put_char(uint8_t c)
 	}
 }
 
-static void console_write(struct tty *tty, const char *s, size_t n)
-{
-	(void)tty;
-	for (size_t i = 0; i < n; i++)
-		put_char((uint8_t)s[i]);
-	show_cursor();
-}
-
 static unsigned read_cursor(void)
 {
 	unsigned at;
@@ -344,6 +337,19 @@ static unsigned read_cursor(void)
 	at = (unsigned)port_in8(CRTC_DATA) << 8;
 	port_out8(CRTC_INDEX, CURSOR_LOW);
 	return at | port_in8(CRTC_DATA);
+}
+
+static void console_write(struct tty *tty, const char *s, size_t n)
+{
+	unsigned at = read_cursor();
+
+	(void)tty;
+	/* The kernel log may have moved it. */
+	if (at != con.row * COLS + con.col)
+		go_to(at / COLS, at % COLS);
+	for (size_t i = 0; i < n; i++)
+		put_char((uint8_t)s[i]);
+	show_cursor();
 }
 
 struct tty *console_init(void)
