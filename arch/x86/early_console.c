@@ -121,25 +121,9 @@ static void vga_set_cursor(void)
 	port_out8(CRTC_PORT + 1, (uint8_t)pos);
 }
 
-/* Go on where the terminal on the same screen ended (dev/console.c): the cursor tells. */
-static void vga_resume(void)
-{
-	unsigned pos;
-
-	port_out8(CRTC_PORT, 14);
-	pos = (unsigned)port_in8(CRTC_PORT + 1) << 8;
-	port_out8(CRTC_PORT, 15);
-	pos |= port_in8(CRTC_PORT + 1);
-	if (pos < VGA_ROWS * VGA_COLS) {
-		vga_row = pos / VGA_COLS;
-		vga_col = pos % VGA_COLS;
-	}
-}
-
 static void vga_write(struct klog_console *con, const char *s, size_t n)
 {
 	(void)con;
-	vga_resume();
 	vga_take_cursor();
 	for (size_t i = 0; i < n; i++)
 		vga_put(s[i]);
@@ -160,7 +144,6 @@ void early_console_init(void)
 {
 	serial_init();
 	vga_clear();
-	vga_cursor();
 	klog_register_console(&serial_console);
 	klog_register_console(&vga_console);
 }
