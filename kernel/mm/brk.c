@@ -46,6 +46,7 @@ static int brk_grow(struct vmap_edit *e, vaddr_t old_end, vaddr_t end)
 	heap->vmflags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | ctx->def_flags;
 	mm_insert_blank_locked(ctx, heap, old_end, pages);
 	vmap_merge(e, heap);
+	edit_touch(e, old_end, end);
 	return 0;
 }
 
@@ -110,6 +111,7 @@ int mm_grow_stack(struct mm_context *ctx, vaddr_t va)
 	if (!amap_may_grow(vm->amap))
 		goto out;
 	vmap_set_start(vm, va);
+	edit_touch(&e, va, vmap_end(vm));
 	err = 0;
 out:
 	edit_end(&e);

@@ -19,6 +19,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
+#include "mm/verify.h"
 
 void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
 {
@@ -82,6 +83,10 @@ void edit_end(struct vmap_edit *e)
 {
 	struct vmap *vm;
 
+#ifdef QUIRE_DEBUG
+	if (e->high)
+		mm_verify_vmaps(e->ctx, e->low, e->high);
+#endif
 	rw_write_unlock(&e->ctx->mm_lock);
 	amap_dead_release(&e->dead_amaps);
 	while ((vm = e->dead) != NULL) {
@@ -114,6 +119,7 @@ void edit_merge(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	struct vmap *vm = vmap_find_after(e->ctx, start ? start - 1 : 0);
 
+	edit_touch(e, start, end);
 	while (vm && vm->vaddr <= end) {
 		vm = vmap_merge(e, vm);
 		vm = vmap_next(vm);
@@ -204,6 +210,7 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 
 	edit_cut(e, start);
 	edit_cut(e, end);
+	edit_touch(e, start, end);
 	first = unlink_range(e, start, end, &has_object);
 	if (!first)
 		return;
@@ -284,6 +291,7 @@ int edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages)
 		return -ENOMEM;
 	if (!amap_may_grow(vm->amap))
 		return -ENOMEM;
+	edit_touch(e, vm->vaddr, end);
 	if (more)
 		vmap_set_end(vm, end);
 	return 0;

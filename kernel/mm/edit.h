@@ -17,6 +17,7 @@ struct vmap_edit {
 	unsigned want_nodes[AMAP_CLASSES];
 	struct vmap *dead, **dead_tail; /* unlinked, in order of address */
 	struct amap_dead dead_amaps;
+	vaddr_t low, high; /* what was touched: debug builds verify it at the end */
 };
 
 #define EDIT_AGAIN 1 /* an edit's memory has to be fetched with nothing held */
@@ -34,6 +35,13 @@ int __must_check edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned 
  * and return true, or false with *err = -ENOMEM. Any other *err: false.
  */
 bool edit_again(struct vmap_edit *e, int *err);
+/* [start, end) was changed. */
+static inline void edit_touch(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	e->low = e->high ? MIN(e->low, start) : start;
+	e->high = MAX(e->high, end);
+}
+
 /* A blank vmap of the stock: there is one. */
 struct vmap *edit_take_vmap(struct vmap_edit *e);
 /* Unlock and release what died. */

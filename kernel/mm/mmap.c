@@ -169,6 +169,7 @@ static void map_commit(struct vmap_edit *e, const struct map_plan *mp)
 	if (mp->object)
 		vmap_attach(vm, mp->object, rq->offset);
 	vmap_merge(e, vm);
+	edit_touch(e, mp->va, mp->va + mp->len);
 }
 
 int mm_map(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out)

@@ -254,6 +254,8 @@ static void move_commit(struct vmap_edit *e, struct remap *r)
 	}
 	if (!stays)
 		edit_free_tables(e, r->old, r->old + r->old_len);
+	edit_touch(e, r->old, r->old + r->old_len);
+	edit_touch(e, r->va, r->va + r->new_len);
 	vmap_merge(e, vm);
 }
 

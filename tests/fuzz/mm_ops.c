@@ -347,11 +347,8 @@ static void op_advise(void)
 	}
 }
 
-static void op_truncate(void)
+static void truncate_to(struct mobject *mo, uint64_t pages)
 {
-	struct mobject *mo = &objects[choose(OBJECTS)];
-	uint64_t pages = choose(OBJECT_PAGES + 1);
-
 	cache_truncate(mo->vo, pages * PAGE_SIZE);
 	for (uint64_t i = pages; i < OBJECT_PAGES; i++) {
 		memset(&mo->cell[i], 0, sizeof(mo->cell[i]));
@@ -368,6 +365,19 @@ static void op_truncate(void)
 		}
 	}
 	mo->pages = pages;
+}
+
+/* Often there and back, so that what was past the end would show. */
+static void op_truncate(void)
+{
+	struct mobject *mo = &objects[choose(OBJECTS)];
+	uint64_t old = mo->pages;
+
+	truncate_to(mo, choose(OBJECT_PAGES + 1));
+	if (mo->pages < old && chance(2)) {
+		truncate_to(mo, old);
+		model_check_all();
+	}
 }
 
 /* "Page tables are a cache": forget one. */
