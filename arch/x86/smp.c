@@ -51,11 +51,12 @@ cpuset_t cpu_online_set(void)
 	return READ_ONCE(online_set);
 }
 
+/* The starter goes on when it sees `online`: everything else is there by then. */
 static void set_online(struct cpu *c)
 {
-	c->online = true;
 	__atomic_fetch_or(&online_set, (cpuset_t)1 << c->id, __ATOMIC_RELEASE);
 	STORE_RELEASE(ncpus, c->id + 1);
+	STORE_RELEASE(c->online, true);
 }
 
 void machine_init(void)
@@ -204,7 +205,7 @@ static int start_cpu(struct trampoline_block *b, unsigned id, unsigned apic)
 	if (!wait_online(c, START_TIMEOUT_US))
 		return -EIO; /* it may still come: its stack and block stay */
 	tsc_compare(2);
-	while (!READ_ONCE(c->online))
+	while (!LOAD_ACQUIRE(c->online))
 		cpu_relax();
 	c->idle->stack = stack;
 	return 0;
