@@ -14,9 +14,9 @@
 #include "softmmu.h"
 #include "sync/rwlock.h"
 
-#define CPUS   3
-#define PAGES  256
-#define ROUNDS 20000
+#define CPUS	  3
+#define PAGES	  256
+#define SNAPSHOTS 300
 
 static struct pmap pm;
 static struct rwlock lock;
@@ -69,10 +69,9 @@ static void user_loop(void *arg)
 	(void)arg;
 	pmap_load(&pm);
 	softmmu_set_forget(100, cpu_id());
-	for (unsigned n = 0; n < ROUNDS; n++)
+	for (unsigned n = 0; !__atomic_load_n(&stop, __ATOMIC_SEQ_CST); n++)
 		touch(host_rand(&r) % PAGES, host_rand(&r) & 1, (uint8_t)n);
 	pmap_load(NULL);
-	__atomic_fetch_add(&stop, 1, __ATOMIC_SEQ_CST);
 }
 
 /* All bytes of all frames as they are now. */
@@ -92,16 +91,14 @@ static uint64_t checksum(unsigned from, unsigned to)
 static void snapshot_loop(void)
 {
 	struct host_rng r = {4242};
-	unsigned n = 0;
 
-	while (__atomic_load_n(&stop, __ATOMIC_SEQ_CST) < CPUS || n < 50) {
+	for (unsigned n = 0; n < SNAPSHOTS; n++) {
 		bool half = host_rand(&r) & 1;
 		unsigned from = half ? PAGES / 2 : 0, to = half ? PAGES : PAGES / 2;
 		vaddr_t start = va_of(from), last = va_of(to - 1) + PAGE_SIZE;
 		struct tlb_batch tb;
 		uint64_t sum;
 
-		n++;
 		rw_write_lock(&lock);
 		tlb_batch_init(&tb, &pm);
 		switch (host_rand(&r) % 4) {
@@ -129,6 +126,7 @@ static void snapshot_loop(void)
 		rw_write_unlock(&lock);
 		sched_yield();
 	}
+	__atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
 }
 
 static void threads_fault_while_rights_are_taken(void *arg)

@@ -113,6 +113,26 @@ static void a_table_freed_too_early_is_seen(void **state)
 	page_free(pg, 0);
 }
 
+static void an_empty_table_is_flushed_before_it_goes(void **state)
+{
+	struct page *pg = page_alloc(0, ALLOC_ZERO);
+	struct tlb_batch tb;
+	uint8_t v;
+
+	(void)state;
+	enter(0x1000, page_pfn(pg), VM_READ);
+	tlb_batch_init(&tb, &pm);
+	pmap_remove(&pm, 0x1000, 0x2000, &tb);
+	tlb_batch_finish(&tb);
+	/* This walk ends at an absent leaf, but the upper entries are cached now. */
+	assert_int_equal(softmmu_access(0x1000, &v, 1, VM_READ), MMU_NOT_PRESENT);
+	softmmu_walk_only(0x5000);
+	pmap_free_tables(&pm, 0, 1ul << 30, &tb);
+	tlb_batch_finish(&tb);
+	assert_int_equal(softmmu_access(0x5000, &v, 1, VM_READ), MMU_NOT_PRESENT);
+	page_free(pg, 0);
+}
+
 static void entering_and_raising_need_no_flush(void **state)
 {
 	struct page *pg = page_alloc(0, ALLOC_ZERO);
@@ -355,6 +375,7 @@ int main(void)
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(fn, begin, end)
 	WITH_PMAP(a_missing_flush_is_seen);
 	WITH_PMAP(a_table_freed_too_early_is_seen);
+	WITH_PMAP(an_empty_table_is_flushed_before_it_goes);
 	WITH_PMAP(entering_and_raising_need_no_flush);
 	WITH_PMAP(a_few_pages_are_flushed_one_by_one);
 	WITH_PMAP(cache_policies_and_nx_are_kept);

@@ -230,6 +230,15 @@ enum mmu_result softmmu_access_kernel(vaddr_t va, void *buf, size_t n, vm_flags_
 	return res;
 }
 
+void softmmu_walk_only(vaddr_t va)
+{
+	irqflags_t irq = irq_save();
+	struct cached c;
+
+	(void)walk(soft_self(), va, &c);
+	irq_restore(irq);
+}
+
 /* --- shoot-down ------------------------------------------------------------------------------ */
 
 struct flush {

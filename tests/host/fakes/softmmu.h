@@ -25,6 +25,8 @@ enum mmu_result softmmu_access_kernel(vaddr_t va, void *buf, size_t n, vm_flags_
 /* Drop random cached entries of the calling CPU from time to time (1 of `one_in` accesses; 0:
  * never). */
 void softmmu_set_forget(unsigned one_in, uint64_t seed);
+/* Walk without an access, as a CPU may by speculation: upper entries are cached, nothing faults. */
+void softmmu_walk_only(vaddr_t va);
 /* Drop everything that the calling CPU caches. */
 void softmmu_flush_all(void);
 /* Check that all that the CPUs cache is allowed by the tables of the pmap now: every cached leaf is
