@@ -8,6 +8,7 @@
 #include "abi/fcntl.h"
 #include "boot_info.h"
 #include "dev/tty.h"
+#include "fs/devfs/devfs.h"
 #include "fs/fdtable.h"
 #include "fs/file.h"
 #include "fs/path.h"
@@ -125,13 +126,18 @@ static void init_parse_words(struct init_words *w)
 	w->envp[w->envc] = NULL;
 }
 
-/* Descriptors 0, 1 and 2. Without a console init runs all the same, as on Linux. */
+/*
+ * Descriptors 0, 1 and 2: /dev/console of the root image, or the console itself where the image has
+ * no such node, so that a bare image with one program can be heard.
+ */
 static void init_open_console(struct task *task)
 {
 	struct file *f = path_open(task->fs, NULL, "/dev/console", O_RDWR, 0);
 
+	if (IS_ERR(f))
+		f = devfs_open(task->fs, "console", O_RDWR);
 	if (IS_ERR(f)) {
-		klog_warn("init: cannot open /dev/console (%s): it runs without input and output",
+		klog_warn("init: cannot open the console (%s): it runs without input and output",
 			err_name(PTR_ERR(f)));
 		return;
 	}

@@ -26,6 +26,7 @@ struct device {
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_FILES, "devices");
 static struct list table = LIST_INIT(table);
 static struct superblock *devfs_sb; /* set once, before any driver registers */
+static struct mount *devfs_kept;    /* the mount that is never undone: it is on no path of users */
 
 const struct file_ops *devfs_lookup(uint32_t mode, uint32_t devno, void **priv)
 {
@@ -78,20 +79,25 @@ static int devfs_mount(
 
 static struct fs_type devfs_type = {.name = "devtmpfs", .mount = devfs_mount};
 
+struct file *devfs_open(struct fs_state *fs, const char *name, uint32_t flags)
+{
+	struct path root = {.mnt = devfs_kept, .dentry = devfs_kept->root};
+
+	return path_open(fs, &root, name, flags, 0);
+}
+
 void devfs_init(void)
 {
 	static const char *const links[][2] = {{"fd", "/proc/self/fd"},
 		{"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
 		{"stderr", "/proc/self/fd/2"}};
-	struct mount *kept;
 	int err = tmpfs_create_superblock("devtmpfs", 0, &devfs_sb);
 
 	assert(!err);
 	devfs_sb->root->mode = S_IFDIR | 0755;
-	/* It lives for ever: this mount is never undone. */
 	fs_register(&devfs_type);
-	kept = mount_kernel("devtmpfs", NULL);
-	assert(!IS_ERR(kept));
+	devfs_kept = mount_kernel("devtmpfs", NULL);
+	assert(!IS_ERR(devfs_kept));
 	for (unsigned i = 0; i < ARRAY_SIZE(links); i++) {
 		err = tmpfs_add_symlink(devfs_sb, links[i][0], links[i][1]);
 		assert(!err);

@@ -10,6 +10,8 @@ int __must_check devfs_register(
 	const char *name, uint32_t mode, uint32_t devno, const struct file_ops *ops, void *priv);
 /* What opens of (type, devno) use; NULL: no such device (-ENXIO). */
 const struct file_ops *devfs_lookup(uint32_t mode, uint32_t devno, void **priv);
+/* Open a node by its name whether or not anybody has mounted devfs (init's console). ERR_PTR. */
+struct file *devfs_open(struct fs_state *fs, const char *name, uint32_t flags);
 void devfs_init(void);
 
 #endif
