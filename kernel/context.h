@@ -48,8 +48,8 @@ __noreturn void context_enter_user(void);
 uaddr_t regs_pc(const struct user_regs *regs);
 uaddr_t regs_sp(const struct user_regs *regs);
 uint64_t regs_syscall_nr(const struct user_regs *regs); /* UINT64_MAX: not in a system call */
-/* The six argument registers of the system call, as they were at entry. */
-void regs_syscall_args(const struct user_regs *regs, uint64_t args[6]);
+/* The same with the six argument registers as they were at entry, in one go. */
+uint64_t regs_syscall(const struct user_regs *regs, uint64_t args[6]);
 /* Go back to the system-call instruction, with number nr in its register (restart). */
 void regs_restart_syscall(struct user_regs *regs, uint64_t nr);
 void regs_set_result(struct user_regs *regs, long value);

@@ -175,6 +175,7 @@ syscall_entry:
 	xorl	%ebp, %ebp
 	movq	%rsp, %rdi
 	call	syscall_dispatch
+	movq	%rax, REGS_RAX(%rsp)
 	cli
 	movq	%gs:CPU_CURRENT, %rax
 	testb	$3, THREAD_FLAGS(%rax)

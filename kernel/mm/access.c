@@ -67,7 +67,7 @@ ssize_t mm_access(struct mm_context *ctx, vaddr_t va, void *buf, size_t n, bool 
  * Futex keys
  */
 
-static int shared_key(struct mm_context *ctx, uaddr_t uaddr, struct futex_key *key)
+int futex_get_shared_key(struct mm_context *ctx, uaddr_t uaddr, struct futex_key *key)
 {
 	struct vmap *vm;
 	int err = -EFAULT;
@@ -85,21 +85,4 @@ static int shared_key(struct mm_context *ctx, uaddr_t uaddr, struct futex_key *k
 	}
 	rw_read_unlock(&ctx->mm_lock);
 	return err;
-}
-
-int futex_get_key(struct mm_context *ctx, uaddr_t uaddr, bool shared, struct futex_key *key)
-{
-	if (uaddr & 3)
-		return -EINVAL;
-	if (uaddr >= USER_MAX)
-		return -EFAULT;
-	*key = (struct futex_key){.a = (uintptr_t)ctx, .b = uaddr};
-	return shared ? shared_key(ctx, uaddr, key) : 0;
-}
-
-void futex_put_key(struct futex_key *key)
-{
-	if (key->object)
-		vm_object_put(key->object);
-	key->object = NULL;
 }

@@ -23,10 +23,29 @@ struct futex_key {
 	uint64_t a, b;
 	struct vm_object *object; /* NULL: private */
 };
-/* shared: FUTEX_PRIVATE_FLAG is not set. 0, -EFAULT, -EINVAL (not aligned to 4). Takes mm_lock
- * (read). */
-int __must_check futex_get_key(
-	struct mm_context *ctx, uaddr_t uaddr, bool shared, struct futex_key *key);
-void futex_put_key(struct futex_key *key);
+/* For a private word of ctx in *key: make it the shared one if the word is in shared memory. 0 or
+ * -EFAULT. Takes mm_lock (read). */
+int __must_check futex_get_shared_key(
+	struct mm_context *ctx, uaddr_t uaddr, struct futex_key *key);
+
+/* shared: FUTEX_PRIVATE_FLAG is not set. 0, -EFAULT, -EINVAL (not aligned to 4). Inline: a private
+ * key is what every lock of a threaded program asks for. */
+static inline int __must_check futex_get_key(
+	struct mm_context *ctx, uaddr_t uaddr, bool shared, struct futex_key *key)
+{
+	if (uaddr & 3)
+		return -EINVAL;
+	if (uaddr >= USER_MAX)
+		return -EFAULT;
+	*key = (struct futex_key){.a = (uintptr_t)ctx, .b = uaddr};
+	return shared ? futex_get_shared_key(ctx, uaddr, key) : 0;
+}
+
+static inline void futex_put_key(struct futex_key *key)
+{
+	if (key->object)
+		vm_object_put(key->object);
+	key->object = NULL;
+}
 
 #endif

@@ -27,7 +27,7 @@ void process_child_info(struct process *p, int why, int status, struct abi_sigin
 	struct process_usage u;
 
 	process_usage(p, &u);
-	memset(info, 0, sizeof(*info));
+	siginfo_clear(info);
 	info->si_signo = SIGCHLD;
 	info->si_code = why;
 	info->u.chld.pid = p->node.nr;
@@ -160,6 +160,7 @@ void process_reap_locked(struct process *p)
 	dead = pgrp_leave_locked(p);
 	pid_remove_locked(&p->node);
 	p->parent = NULL;
+	WRITE_ONCE(p->ppid, 0);
 	pids_unlock(flags);
 	pgrp_dead_free(dead);
 }
@@ -184,6 +185,7 @@ static void exit_reparent(struct process *p, struct list *vanished)
 		irqflags_t flags = pids_lock();
 
 		child->parent = reaper;
+		WRITE_ONCE(child->ppid, reaper->node.nr);
 		if (child->pgrp && p->pgrp && child->pgrp != p->pgrp &&
 			child->pgrp->session == p->pgrp->session)
 			pgrp_check_orphaned_locked(child->pgrp, NULL);

@@ -235,6 +235,7 @@ static void fork_publish_process(struct fork_state *fk, int nr)
 		p->exit_signal = self->exit_signal;
 	pid_insert_locked(&p->node, nr, PID_PROCESS);
 	p->parent = parent;
+	p->ppid = parent->node.nr;
 	list_add_tail(&parent->children, &p->sibling);
 	pgrp_join_locked(self->pgrp, p);
 	p->main_task = fk->task;

@@ -9,7 +9,7 @@
 
 static void info_user(struct abi_siginfo *info, int sig, int code)
 {
-	memset(info, 0, sizeof(*info));
+	siginfo_clear(info);
 	info->si_signo = sig;
 	info->si_code = code;
 	info->u.rt.pid = process_current()->node.nr;
@@ -41,7 +41,7 @@ static int kill_group(int nr, const struct abi_siginfo *info, int sig)
 
 	if (sq) {
 		list_init(&sq->link);
-		sq->info = *info;
+		siginfo_copy(&sq->info, info);
 	}
 	flags = pids_lock();
 	pg = nr ? pgrp_find_locked(nr) : self->pgrp;
@@ -129,7 +129,7 @@ static int kill_thread(int tgid, int tid, const struct abi_siginfo *info, int si
 	}
 	if (sq) {
 		list_init(&sq->link);
-		sq->info = *info;
+		siginfo_copy(&sq->info, info);
 	}
 	flags = pids_lock();
 	n = pid_find_locked(tid, PID_TASK);

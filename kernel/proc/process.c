@@ -194,11 +194,7 @@ struct fs_state *process_get_fs(struct process *p)
 
 int process_ppid(struct process *p)
 {
-	irqflags_t flags = pids_lock();
-	int ppid = p->parent ? p->parent->node.nr : 0;
-
-	pids_unlock(flags);
-	return ppid;
+	return READ_ONCE(p->ppid);
 }
 
 struct sigactions *sigactions_create(void)

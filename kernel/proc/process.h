@@ -115,6 +115,7 @@ struct process {
 	struct spinlock lock; /* (S) */
 	/* family */
 	struct process *parent;
+	int ppid;		       /* (a) parent's number, for getppid(2) without a lock */
 	struct list children, sibling; /* (T) */
 	enum process_state state;      /* (T) */
 	bool is_init;		     /* (c) cannot be killed by a signal that it does not handle */

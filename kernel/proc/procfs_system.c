@@ -85,9 +85,19 @@ static void put_cpu(struct proc_text *t, const char *name, uint64_t busy_ns, uin
 		(unsigned long long)(idle_ns / NSEC_PER_TICK));
 }
 
+static void count_blocked(struct thread *t, void *cookie)
+{
+	unsigned *n = cookie;
+
+	if (t->process && READ_ONCE(t->state) == THREAD_BLOCKED &&
+		t->wait_mode != WAIT_INTERRUPTIBLE)
+		++*n;
+}
+
 static int show_stat(struct proc_text *t, const struct proc_ref *ref)
 {
 	uint64_t now = clock_monotonic_ns(), idle = idle_total(), total = now * cpu_count();
+	unsigned blocked = 0;
 
 	(void)ref;
 	put_cpu(t, "cpu ", total > idle ? total - idle : 0, idle);
@@ -98,11 +108,11 @@ static int show_stat(struct proc_text *t, const struct proc_ref *ref)
 		proc_printf(t, "cpu%u", i);
 		put_cpu(t, "", now - idle, idle);
 	}
-	proc_printf(t, "intr 0\nctxt %llu\nbtime %llu\n",
-		(unsigned long long)sched_context_switches(),
+	thread_for_each(count_blocked, &blocked, false);
+	proc_printf(t, "ctxt %llu\nbtime %llu\n", (unsigned long long)sched_context_switches(),
 		(unsigned long long)((clock_realtime_ns() - now) / NSEC_PER_SEC));
-	proc_printf(t, "processes %llu\nprocs_running %u\nprocs_blocked 0\n",
-		(unsigned long long)process_forks(), sched_nr_running());
+	proc_printf(t, "processes %llu\nprocs_running %u\nprocs_blocked %u\n",
+		(unsigned long long)process_forks(), sched_nr_running(), blocked);
 	return 0;
 }
 

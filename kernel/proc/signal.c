@@ -235,7 +235,7 @@ int signal_post_info(struct process *p, struct task *task, const struct abi_sigi
 		return -EAGAIN;
 	if (sq) {
 		list_init(&sq->link);
-		sq->info = *info;
+		siginfo_copy(&sq->info, info);
 	}
 	flags = process_lock(p);
 	taken = signal_post_locked(p, task, info->si_signo, sq);
@@ -268,7 +268,7 @@ static void signal_force_how(struct task *task, const struct abi_siginfo *info, 
 
 	if (sq) {
 		list_init(&sq->link);
-		sq->info = *info;
+		siginfo_copy(&sq->info, info);
 	}
 	flags = process_lock(p);
 	signal_unmask_forced(task, sig, reset);

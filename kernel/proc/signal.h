@@ -20,6 +20,25 @@ static inline bool signal_valid(int sig)
 	return sig >= 1 && sig <= NSIG;
 }
 
+/* The bytes of a siginfo that mean something: the rest is zero in the frame. */
+#define SIGINFO_USED 48
+
+static inline void siginfo_clear(struct abi_siginfo *info)
+{
+	__builtin_memset(info, 0, SIGINFO_USED);
+}
+
+static inline void siginfo_copy(struct abi_siginfo *to, const struct abi_siginfo *from)
+{
+	__builtin_memcpy(to, from, SIGINFO_USED);
+}
+
+/* Before it leaves the kernel: nothing of the stack goes with it. */
+static inline void siginfo_finish(struct abi_siginfo *info)
+{
+	__builtin_memset((uint8_t *)info + SIGINFO_USED, 0, sizeof(*info) - SIGINFO_USED);
+}
+
 void signal_init(void);
 struct sigqueue *sigqueue_alloc(struct process *to);
 void sigqueue_free(struct process *of, struct sigqueue *sq);

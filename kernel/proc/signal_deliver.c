@@ -81,10 +81,10 @@ static int pending_take(
 		pend->set &= ~SIGBIT(sig);
 	if (sq) {
 		list_remove(&sq->link);
-		*info = sq->info;
+		siginfo_copy(info, &sq->info);
 		*dead = sq;
 	} else {
-		memset(info, 0, sizeof(*info));
+		siginfo_clear(info);
 		info->si_signo = sig;
 		info->si_code = SI_KERNEL;
 	}
@@ -306,8 +306,7 @@ static int altstack_flags(const struct task *task, uaddr_t sp)
 	return (on_altstack(task, sp) ? SS_ONSTACK : 0) | (int)task->altstack_flags;
 }
 
-static void signal_enter_handler(
-	struct task *task, struct user_regs *regs, const struct signal_taken *s)
+static void signal_enter_handler(struct task *task, struct user_regs *regs, struct signal_taken *s)
 {
 	uaddr_t sp = regs_sp(regs);
 	struct signal_delivery d = {
@@ -324,6 +323,8 @@ static void signal_enter_handler(
 		.ss_flags = altstack_flags(task, sp),
 	};
 	sigset_k mask = task->blocked | s->act.mask;
+
+	siginfo_finish(&s->info);
 
 	if (SIGBIT(s->sig) & SIG_SYNCHRONOUS) {
 		d.trapno = task->trapno;

@@ -12,7 +12,7 @@ void trap_user_fault(struct user_regs *regs, int signo, int code, uaddr_t addr, 
 	struct abi_siginfo info;
 
 	(void)regs;
-	memset(&info, 0, sizeof(info));
+	siginfo_clear(&info);
 	info.si_signo = signo;
 	info.si_code = code;
 	info.u.fault.addr = addr;

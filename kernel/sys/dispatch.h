@@ -7,11 +7,11 @@
 struct user_regs;
 
 /*
- * Do the system call that regs asks for (regs_syscall_nr, regs_syscall_args) and put its result
+ * Do the system call that regs asks for (regs_syscall) and return its result, which the caller puts
  * into regs. Called on the thread's kernel stack with interrupts on; may sleep, may replace regs
  * (exec, rt_sigreturn), may not return (exit). On the way out arch looks at the thread's flags
  * (return_to_user_work in proc/trap.h).
  */
-void syscall_dispatch(struct user_regs *regs);
+long syscall_dispatch(struct user_regs *regs);
 
 #endif

@@ -46,6 +46,10 @@ long sys_futex(const uint64_t *a)
 	bool shared = !(op & FUTEX_PRIVATE_FLAG), realtime = op & FUTEX_CLOCK_REALTIME;
 	uint32_t expected = (uint32_t)a[5];
 
+	/* The unlock of a contended lock inside a process: by far the most frequent one. */
+	if (likely(op == (FUTEX_WAKE | FUTEX_PRIVATE_FLAG)))
+		return futex_wake(a[0], false, (int)a[2], FUTEX_BITSET_MATCH_ANY);
+
 	if (realtime && cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET)
 		return -ENOSYS;
 	switch (cmd) {

@@ -189,7 +189,8 @@ long sys_waitid(const uint64_t *a)
 	if (nr < 0)
 		return nr;
 	if (nr == 0)
-		memset(&res.info, 0, sizeof(res.info));
+		siginfo_clear(&res.info);
+	siginfo_finish(&res.info);
 	if (a[2] && copy_to_user(a[2], &res.info, sizeof(res.info)))
 		return -EFAULT;
 	return nr && put_usage(a[4], &res.usage) ? -EFAULT : 0;
@@ -207,8 +208,6 @@ long sys_gettid(const uint64_t *a)
 	return task_current()->node.nr;
 }
 
-/* The parent is freed only by whoever reaps it, which needs pid_lock to take it from us; a number
- * is one word. But the pointer may change under us: hence the lock in process_ppid. */
 long sys_getppid(const uint64_t *a)
 {
 	(void)a;

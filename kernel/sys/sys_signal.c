@@ -112,6 +112,7 @@ long sys_rt_sigtimedwait(const uint64_t *a)
 	if (sig)
 		return sig;
 	sig = signal_timedwait(set, &info, deadline);
+	siginfo_finish(&info);
 	if (sig > 0 && a[1] && copy_to_user(a[1], &info, sizeof(info)))
 		return -EFAULT;
 	return sig;
