@@ -25,8 +25,7 @@ struct futex_key {
 };
 /* For a private word of ctx in *key: make it the shared one if the word is in shared memory. 0 or
  * -EFAULT. Takes mm_lock (read). */
-int __must_check futex_get_shared_key(
-	struct mm_context *ctx, uaddr_t uaddr, struct futex_key *key);
+int __must_check futex_get_shared_key(struct mm_context *ctx, uaddr_t uaddr, struct futex_key *key);
 
 /* shared: FUTEX_PRIVATE_FLAG is not set. 0, -EFAULT, -EINVAL (not aligned to 4). Inline: a private
  * key is what every lock of a threaded program asks for. */
