@@ -27,7 +27,7 @@ int __must_check fault_reuse(struct fault *f);
 int __must_check fault_finish(struct fault *f, struct page *pg);
 /*
  * Stand in the leaf table of the fault's address; own: the levels above let a page of ours be
- * written. 0 or FAULT_AGAIN. => layers locked; closed by pmap_close
+ * written, if the vmap may be. 0 or FAULT_AGAIN. => layers locked; closed by pmap_close
  */
 int __must_check fault_open(struct fault *f, struct pmap_cursor *c, bool own);
 /* The rights that a translation of the vmap may have. */

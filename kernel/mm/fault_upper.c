@@ -69,7 +69,9 @@ int fault_open(struct fault *f, struct pmap_cursor *c, bool own)
 
 	if (err)
 		return err;
-	if (!own || c->above & VM_WRITE)
+	/* Memory that may not be written needs no W above, and W bits below it may be left from when
+	 * it might: mprotect lowers high up, too. */
+	if (!own || c->above & VM_WRITE || !(f->vm->vmflags & VM_WRITE))
 		return 0;
 	pmap_close(c);
 	err = open_table(f, c, PMAP_OPEN_WRITE | (table_is_pure(f) ? PMAP_OPEN_RESTORE : 0));
@@ -137,8 +139,8 @@ static void raise_neighbours(struct fault *f, struct pmap_cursor *c)
 void fault_enter_own(struct fault *f, struct pmap_cursor *c, struct page *pg)
 {
 	fault_enter(c, f->va, page_pfn(pg), fault_rights(f));
-	/* The table above grants W, so each W bit below is rightly there (fork.md, rule 9). */
-	if (READ_ONCE(f->up.leaf->stale) && !f->amap->scattered)
+	/* Where the table above grants W, each W bit below is rightly there (fork.md, rule 9). */
+	if (READ_ONCE(f->up.leaf->stale) && c->above & VM_WRITE && !f->amap->scattered)
 		WRITE_ONCE(f->up.leaf->stale, 0);
 }
 

@@ -8,6 +8,7 @@
  */
 #include "mm_fuzz.h"
 
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,8 +52,19 @@ bool chance(unsigned one_in)
 	return choose(one_in) == 0;
 }
 
+static bool running;
+
+/* A panic ends the program: say what to repeat. */
+static void report_seed(int sig)
+{
+	(void)sig;
+	if (running)
+		fprintf(stderr, "fuzz_mm: seed %lu step %lu\n", fuzz_seed, fuzz_step);
+}
+
 static void machine_start(void)
 {
+	signal(SIGABRT, report_seed);
 	host_machine_start(64ul << 20, CPUS);
 	mm_init();
 }
@@ -62,6 +74,7 @@ static void run_seed(uint64_t seed, uint64_t ops)
 	fuzz_seed = seed;
 	fuzz_calm = seed % 3 == 0;
 	softmmu_set_forget(fuzz_calm ? 0 : 50, seed + 1);
+	running = true;
 	model_begin();
 	for (fuzz_step = 0; fuzz_step < ops; fuzz_step++) {
 		fuzz_one_op();
@@ -72,6 +85,7 @@ static void run_seed(uint64_t seed, uint64_t ops)
 	model_check_all();
 	model_verify(true);
 	model_end();
+	running = false;
 }
 
 #ifdef MM_LIBFUZZER
