@@ -45,6 +45,19 @@ static __noinline void panic_test_rank(void)
 	spin_unlock(&upper);
 }
 
+/* W^X: text cannot be written, data cannot be executed. */
+static __noinline void panic_test_text(void)
+{
+	*(volatile char *)(uintptr_t)panic_test_rank = 0;
+}
+
+static __noinline void panic_test_exec(void)
+{
+	static char code[] = {(char)0xc3}; /* ret */
+
+	((void (*)(void))(uintptr_t)code)();
+}
+
 static __noinline void panic_test_doublefree(void)
 {
 	void *p = kmalloc(64, 0);
@@ -60,6 +73,8 @@ static const struct {
 	{"null", panic_test_null},
 	{"stack", panic_test_stack_start},
 	{"rank", panic_test_rank},
+	{"text", panic_test_text},
+	{"exec", panic_test_exec},
 	{"doublefree", panic_test_doublefree},
 };
 

@@ -19,7 +19,8 @@
 #define BACKTRACE_MAX 32
 #define NO_CPU	      UINT_MAX
 
-static unsigned panic_cpu = NO_CPU;		      /* atomic: who reports */
+static unsigned panic_cpu = NO_CPU; /* atomic: who reports */
+static bool show_threads;
 static const struct user_regs *stopped_regs[CPU_MAX]; /* atomic */
 
 bool panic_in_progress(void)
@@ -83,8 +84,11 @@ static void print_cpu_line(unsigned cpu)
 		klog(KLOG_EMERG, "CPU %u:", cpu);
 }
 
-/* Become the one who reports; returns only on the first call. */
-static void claim_report(void)
+/*
+ * Become the one who reports; returns only on the first call. Who comes second stands still at once
+ * if it has registers to show: it may be in an NMI, where the reporter's would not arrive.
+ */
+static void claim_report(const struct user_regs *regs)
 {
 	unsigned nobody = NO_CPU;
 
@@ -94,6 +98,8 @@ static void claim_report(void)
 		return;
 	if (nobody == cpu_id())
 		leave(); /* the report itself failed */
+	if (regs)
+		panic_park(regs);
 	for (;;)
 		cpu_relax(); /* the NMI is on its way */
 }
@@ -125,13 +131,25 @@ static void report_others(void)
 	}
 }
 
+/* A thread that waits: where. */
+static void report_thread(struct thread *t, void *cookie)
+{
+	uintptr_t pc[BACKTRACE_MAX];
+
+	(void)cookie;
+	if (READ_ONCE(t->state) == THREAD_RUNNING)
+		return; /* shown with its CPU */
+	klog(KLOG_EMERG, "Thread %s (state %u, last on CPU %u):", t->name, t->state, t->cpu);
+	print_backtrace(pc, backtrace_collect_thread(t, pc, BACKTRACE_MAX));
+}
+
 static __noreturn void report(const struct user_regs *regs, const char *fmt, va_list ap)
 {
 	uintptr_t pc[BACKTRACE_MAX];
 	unsigned n = backtrace_collect(regs, pc, BACKTRACE_MAX);
 	char reason[256];
 
-	claim_report();
+	claim_report(regs);
 	if (others_online())
 		cpu_stop_others();
 	fmt_vsnprintf(reason, sizeof(reason), fmt, ap);
@@ -141,6 +159,8 @@ static __noreturn void report(const struct user_regs *regs, const char *fmt, va_
 		regs_print(regs);
 	print_backtrace(pc, n);
 	report_others();
+	if (show_threads)
+		thread_for_each(report_thread, NULL, true);
 	leave();
 }
 
@@ -160,12 +180,18 @@ void panic_regs(const struct user_regs *regs, const char *fmt, ...)
 	report(regs, fmt, ap);
 }
 
+void panic_hang(const struct user_regs *regs)
+{
+	show_threads = true;
+	panic_regs(regs, "non-maskable interrupt");
+}
+
 void die(const char *fmt, ...)
 {
 	char reason[256];
 	va_list ap;
 
-	claim_report();
+	claim_report(NULL);
 	if (others_online())
 		cpu_stop_others();
 	va_start(ap, fmt);

@@ -13,6 +13,8 @@ __noreturn __cold __printf(1, 2) void panic(const char *fmt, ...);
 /* The same from a trap: regs are the ones to print. */
 __noreturn __cold __printf(2, 3) void panic_regs(
 	const struct user_regs *regs, const char *fmt, ...);
+/* From an NMI that somebody outside sent because the machine hangs: shows all threads too. */
+__noreturn __cold void panic_hang(const struct user_regs *regs);
 /* Stop with a line that tells a person what to do; no backtrace (missing init, bad initrd). */
 __noreturn __cold __printf(1, 2) void die(const char *fmt, ...);
 bool panic_in_progress(void);

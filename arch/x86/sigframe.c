@@ -138,6 +138,7 @@ int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
 	uaddr_t fpstate = ALIGN_DOWN(top - fpu_frame_size(), 64);
 	uaddr_t at = ALIGN_DOWN(fpstate - sizeof(struct rt_sigframe), 16) - 8;
 	struct rt_sigframe frame = {.pretcode = d->restorer};
+	irqflags_t flags;
 
 	/* A stack pointer near 0 wraps; what lies outside the alternate stack is somebody else's. */
 	if (at >= top || (d->on_altstack && at < d->ss_sp))
@@ -154,6 +155,9 @@ int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
 	memcpy(frame.info, d->info, sizeof(frame.info));
 	if (push_fpu(fpstate) || copy_to_user(at, &frame, sizeof(frame)))
 		return -EFAULT;
+	flags = irq_save();
+	fpu_reset(); /* a handler begins with a fresh state */
+	irq_restore(flags);
 	/* A handler outside user space faults at its first instruction, at an address that IRET
 	 * takes. */
 	regs->rip = MIN(d->handler, USER_MAX);

@@ -276,7 +276,7 @@ void trap_paranoid(struct user_regs *regs)
 		if (panic_in_progress())
 			panic_park(regs);
 		/* Somebody outside wants to see what a machine that hangs is doing. */
-		panic_regs(regs, "non-maskable interrupt");
+		panic_hang(regs);
 	}
 	if (regs->vector == VEC_MC)
 		panic_regs(regs, "machine check");
