@@ -75,19 +75,21 @@ void wait_add(struct waitqueue *wq, struct wait_entry *we)
 	barrier(wq);
 }
 
-void wait_finish(struct waitqueue *wq, struct wait_entry *we)
+bool wait_finish(struct waitqueue *wq, struct wait_entry *we)
 {
 	irqflags_t flags;
+	bool woken;
 
 	if (!we->wake)
 		sched_set_running();
 	if (!LOAD_ACQUIRE(we->queued))
-		return;
+		return true;
 	flags = spin_lock_irqsave(&wq->lock);
-	if (we->queued) {
+	woken = !we->queued;
+	if (!woken)
 		unlink_locked(wq, we);
-	}
 	spin_unlock_irqrestore(&wq->lock, flags);
+	return woken;
 }
 
 struct sleep_timer {

@@ -48,7 +48,8 @@ void wait_prepare(struct waitqueue *wq, struct wait_entry *we, enum wait_mode mo
 /* => after wait_prepare. Sleep until woken, deadline or signal: 0, -ETIMEDOUT, -ERESTARTSYS,
  * -EINTR. */
 int wait_sleep(enum wait_mode mode, uint64_t deadline_ns);
-void wait_finish(struct waitqueue *wq, struct wait_entry *we);
+/* Leave the queue; true if a waker had taken the entry out (a wake_one was spent on it). */
+bool wait_finish(struct waitqueue *wq, struct wait_entry *we);
 /* Queue an entry with its own wake function, before all threads, without blocking (poll); remove
  * with wait_finish. */
 void wait_add(struct waitqueue *wq, struct wait_entry *we);
@@ -66,7 +67,11 @@ static inline unsigned wake_all(struct waitqueue *wq)
 	return wake_n(wq, UINT_MAX, NULL);
 }
 
-/* Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. */
+/*
+ * Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. After a wake-up cond is
+ * tested before the thread queues itself again, so that the next wake_one reaches somebody else; a
+ * wait that fails hands on a wake-up that came too late for it.
+ */
 #define wait_event_mode(wq, cond, mode, deadline_ns)                     \
 	({                                                               \
 		int _we_ret = 0;                                         \
@@ -75,15 +80,18 @@ static inline unsigned wake_all(struct waitqueue *wq)
 			wait_entry_init(&_we);                           \
 			for (;;) {                                       \
 				wait_prepare(wq, &_we, mode);            \
+				if (cond)                                \
+					break;                           \
+				_we_ret = wait_sleep(mode, deadline_ns); \
 				if (cond) {                              \
 					_we_ret = 0;                     \
 					break;                           \
 				}                                        \
 				if (_we_ret)                             \
 					break;                           \
-				_we_ret = wait_sleep(mode, deadline_ns); \
 			}                                                \
-			wait_finish(wq, &_we);                           \
+			if (wait_finish(wq, &_we) && _we_ret)            \
+				wake_one(wq);                            \
 		}                                                        \
 		_we_ret;                                                 \
 	})

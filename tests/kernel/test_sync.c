@@ -184,3 +184,45 @@ KTEST(wake_n_wakes_that_many)
 	team_wait(&team);
 	KTEST_ASSERT(counter == 4);
 }
+
+static unsigned items; /* atomic */
+
+static bool take_item(void)
+{
+	unsigned n = READ_ONCE(items);
+
+	while (n && !__atomic_compare_exchange_n(
+			    &items, &n, n - 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	return n;
+}
+
+/* Takers with and without deadlines; the last member puts items, one wake_one for each. */
+static void item_member(struct team *team, unsigned me)
+{
+	bool timed = me % 2;
+
+	if (me == team->size - 1) {
+		for (unsigned i = 0; i < (team->size - 1) * (ROUNDS / 8); i++) {
+			__atomic_fetch_add(&items, 1, __ATOMIC_ACQ_REL);
+			wake_one(&queues[0]);
+			if (i % 3 == 0)
+				sched_yield_current();
+		}
+		return;
+	}
+	for (unsigned i = 0; i < ROUNDS / 8; i++)
+		while (wait_event_mode(&queues[0], take_item(), WAIT_UNINTERRUPTIBLE,
+			timed ? clock_monotonic_ns() + 10000 : WAIT_FOREVER))
+			;
+}
+
+KTEST(one_wake_up_for_each_item_is_enough)
+{
+	struct team team = {.fn = item_member, .size = 5};
+
+	waitqueue_init(&queues[0]);
+	items = 0;
+	KTEST_ASSERT(team_run(&team));
+	KTEST_ASSERT(items == 0 && queues[0].nwaiters == 0);
+}
