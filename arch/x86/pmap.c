@@ -20,8 +20,8 @@
  *only by who keeps faults out of my vmap; it may be set behind my back by a push-down, after which
  *the W below are clear: reading the old value only asks for less.
  *
- * Live ranges: every table but the root's kernel half knows that its present entries lie in
- * [live_lo, live_hi), so that push-down and teardown do not scan 512 words. Accessed is preset, and
+ * Live entries: every table knows which groups of its words may hold something (pmap_internal.h), so
+ * that push-down and teardown do not scan 512 words. Accessed is preset, and
  * dirty in entries with W; neither is read back, so plain stores lower and only removal exchanges.
  */
 #include "mm/pmap.h"
@@ -31,7 +31,6 @@
 #include "mm/buddy.h"
 #include "pmap_internal.h"
 
-#define USER_ENTRIES  (PT_ENTRIES / 2) /* of the root */
 #define TABLE_ENTRY   (PTE_P | PTE_W | PTE_U | PTE_A)
 #define CACHE_ENTRIES (PTE_PWT | PTE_PCD | PTE_PAT)
 
@@ -81,21 +80,25 @@ int pmap_create(struct pmap *pm)
 	root = page_virt(pg);
 	memcpy(root + USER_ENTRIES, (uint64_t *)phys_to_virt(pmap_kernel_root) + USER_ENTRIES,
 		(PT_ENTRIES - USER_ENTRIES) * sizeof(*root));
+	pg->live = ~0ull << USER_ENTRIES / LIVE_GROUP;
 	pm->root = page_phys(pg);
 	pm->active = 0;
 	pm->tables = 1;
 	return 0;
 }
 
-/* Free a table and all below it. Leaf tables go unread. */
+/* Free a table and all below it. */
 static void table_free_tree(struct pmap *pm, uint64_t entry, unsigned level)
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 
-	for (unsigned i = pg->live_lo; level > 1 && i < pg->live_hi; i++) {
-		if (e[i] & PTE_P)
-			table_free_tree(pm, e[i], level - 1);
+	if (level > 1) {
+		live_for_each(i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES)
+		{
+			if (e[i] & PTE_P)
+				table_free_tree(pm, e[i], level - 1);
+		}
 	}
 	pm->tables--;
 	page_table_free(pg);
@@ -219,16 +222,29 @@ static int entry_link(
 	return 0;
 }
 
+/* Clear W in a group of entries: straight on, this is the longest loop of a fault after fork. */
+static inline void group_clear_write(uint64_t *e)
+{
+	pte_clear_write(&e[0]);
+	pte_clear_write(&e[1]);
+	pte_clear_write(&e[2]);
+	pte_clear_write(&e[3]);
+	pte_clear_write(&e[4]);
+	pte_clear_write(&e[5]);
+	pte_clear_write(&e[6]);
+	pte_clear_write(&e[7]);
+}
+
 /* Clear W in all entries of the table below, then set W in *slot. => the table of slot locked */
 static void entry_push_down(uint64_t *slot)
 {
 	struct page *child = table_of(*slot);
-	uint64_t *e = entries_of(*slot);
+	uint64_t *group = entries_of(*slot);
 
 	table_lock(child);
-	for (unsigned i = child->live_lo; i < child->live_hi; i++) {
-		if (e[i] & PTE_W)
-			WRITE_ONCE(e[i], e[i] & ~PTE_W);
+	for (uint64_t live = child->live; live; live >>= 1, group += LIVE_GROUP) {
+		if (live & 1)
+			group_clear_write(group);
 	}
 	STORE_RELEASE(*slot, *slot | PTE_W);
 	table_unlock(child);
@@ -332,8 +348,6 @@ struct pmap_entry pmap_clear(struct pmap_cursor *c, vaddr_t va)
 
 	dassert(va - c->base < PT_SPAN(2));
 	old = __atomic_exchange_n(&c->leaf[i], 0, __ATOMIC_ACQ_REL);
-	if (old & PTE_P)
-		live_cut(c->table, i, i + 1);
 	return entry_decode(old, c->above);
 }
 

@@ -31,29 +31,60 @@ static inline uint64_t *entries_of(uint64_t entry)
 	return phys_to_virt(entry & PTE_ADDR);
 }
 
-/* Entry i became present. Writers hold the table's lock; descents read the range without it. */
+/*
+ * Live entries: bit g of pg->live says that one of the entries of group g, 8g .. 8g+7, may be present
+ * (one cache line of entries a bit). So whoever goes over a table meets 8 words for each of the few
+ * regions that a process has at its upper levels, instead of 512.
+ */
+#define LIVE_GROUP   8u
+#define USER_ENTRIES (PT_ENTRIES / 2) /* of the root */
+
+/* Entry i became present. Writers hold the table's lock; descents read the mask without it. */
 static inline void live_add(struct page *pg, unsigned i)
 {
-	unsigned lo = pg->live_lo, hi = pg->live_hi;
+	uint64_t bit = 1ull << (i / LIVE_GROUP);
 
-	if (lo == hi) {
-		WRITE_ONCE(pg->live_lo, (uint16_t)i);
-		WRITE_ONCE(pg->live_hi, (uint16_t)(i + 1));
-	} else if (i < lo) {
-		WRITE_ONCE(pg->live_lo, (uint16_t)i);
-	} else if (i >= hi) {
-		WRITE_ONCE(pg->live_hi, (uint16_t)(i + 1));
-	}
+	if (!(pg->live & bit))
+		WRITE_ONCE(pg->live, pg->live | bit);
 }
 
-/* No entry of [lo, hi) is present any more. => table locked */
-static inline void live_cut(struct page *pg, unsigned lo, unsigned hi)
+/* No entry of [lo, hi) is present any more: forget the groups that have none. => table locked */
+static inline void live_cut(struct page *pg, const uint64_t *e, unsigned lo, unsigned hi)
 {
-	if (lo <= pg->live_lo && hi > pg->live_lo)
-		WRITE_ONCE(pg->live_lo, (uint16_t)MIN(hi, (unsigned)pg->live_hi));
-	if (hi >= pg->live_hi && lo < pg->live_hi)
-		WRITE_ONCE(pg->live_hi, (uint16_t)MAX(lo, (unsigned)pg->live_lo));
+	uint64_t live = pg->live;
+
+	for (unsigned g = lo / LIVE_GROUP; g * LIVE_GROUP < hi; g++) {
+		const uint64_t *w = &e[g * LIVE_GROUP];
+
+		if (!(w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]))
+			live &= ~(1ull << g);
+	}
+	WRITE_ONCE(pg->live, live);
 }
+
+/* Set [*i, *end) to the next entries from *i on and below hi that may be present. False: none. */
+static inline bool live_run(uint64_t live, unsigned *i, unsigned *end, unsigned hi)
+{
+	unsigned g = *i / LIVE_GROUP, skip, stop;
+	uint64_t rest;
+
+	if (*i >= hi || !(live >> g))
+		return false;
+	rest = live >> g;
+	skip = (unsigned)__builtin_ctzll(rest);
+	if (skip)
+		*i = (g + skip) * LIVE_GROUP;
+	rest = ~(rest >> skip);
+	stop = rest ? (g + skip + (unsigned)__builtin_ctzll(rest)) * LIVE_GROUP : PT_ENTRIES;
+	*end = MIN(stop, hi);
+	return *i < *end;
+}
+
+/* For each i in [lo, hi) whose entry in the table may be present. `break` leaves one run only. */
+#define live_for_each(i, pg, lo, hi)                                                            \
+	for (unsigned i = (lo), i##_end = 0; live_run(READ_ONCE((pg)->live), &i, &i##_end, hi); \
+		i = i##_end)                                                                    \
+		for (; i < i##_end; i++)
 
 /* The kernel half's entries and the rights and cache bits of a translation. */
 uint64_t pmap_leaf_bits(vm_flags_t rights);

@@ -1,6 +1,6 @@
 /*
  * pmap over ranges: remove, protect, lower, free tables, visit. Each descends from the root through
- * the live ranges of the tables; the structure stays as it is meanwhile (context lock, or the
+ * the live entries of the tables; the structure stays as it is meanwhile (context lock, or the
  * vmaps' locks of the range). Entries change under their table's lock, one table at a time.
  *
  * What goes into the batch: exactly the pages whose translation was there, or, for an upper entry
@@ -23,22 +23,21 @@ struct range_op {
 	void *cookie;
 };
 
-/* Entries of a table whose first byte is at base that the range and the live entries touch. */
+/* Entries of a table whose first byte is at base that the range, not empty, touches. */
 struct span {
 	unsigned lo, hi;
 };
 
-static struct span span_of(
-	const struct range_op *op, const struct page *pg, vaddr_t base, unsigned level)
+static inline struct span span_of(const struct range_op *op, vaddr_t base, unsigned level)
 {
-	struct span s = {READ_ONCE(pg->live_lo), READ_ONCE(pg->live_hi)};
+	struct span s = {0, PT_ENTRIES};
 	vaddr_t last = op->end - 1;
 
-	if (last < base)
-		return (struct span){0, 0};
-	if (op->start > base && (op->start - base) >> PT_SHIFT(level) > s.lo)
+	if (op->start > base)
 		s.lo = (unsigned)MIN((op->start - base) >> PT_SHIFT(level), (uint64_t)PT_ENTRIES);
-	if ((last - base) >> PT_SHIFT(level) < s.hi)
+	if (last < base)
+		s.hi = 0;
+	else if ((last - base) >> PT_SHIFT(level) < PT_ENTRIES)
 		s.hi = (unsigned)((last - base) >> PT_SHIFT(level)) + 1;
 	return s;
 }
@@ -56,22 +55,23 @@ static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
+	s = span_of(op, base, 1);
 	table_lock(pg);
-	s = span_of(op, pg, base, 1);
-	for (unsigned i = s.lo; i < s.hi; i++) {
+	live_for_each(i, pg, s.lo, s.hi)
+	{
 		if (!(e[i] & PTE_P))
 			continue;
 		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
 		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
 		op->count++;
 	}
-	if (s.lo < s.hi)
-		live_cut(pg, s.lo, s.hi);
+	live_cut(pg, e, s.lo, s.hi);
 	table_unlock(pg);
 }
 
 static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
 {
+	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
@@ -79,8 +79,9 @@ static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsi
 		remove_leaf(op, entry, base);
 		return;
 	}
-	s = span_of(op, table_of(entry), base, level);
-	for (unsigned i = s.lo; i < s.hi; i++) {
+	s = span_of(op, base, level);
+	live_for_each(i, pg, s.lo, s.hi)
+	{
 		uint64_t below = LOAD_ACQUIRE(e[i]);
 
 		if (below & PTE_P)
@@ -103,11 +104,18 @@ uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_bat
 /* W of the entry over [va, va + span) went: flush what may be cached below it. */
 static void flush_below(struct range_op *op, uint64_t entry, vaddr_t va, unsigned level)
 {
-	const struct page *pg = table_of(entry);
-	unsigned shift = PT_SHIFT(level - 1);
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry);
 
-	tlb_batch_add_range(op->tb, va + ((vaddr_t)READ_ONCE(pg->live_lo) << shift),
-		va + ((vaddr_t)READ_ONCE(pg->live_hi) << shift));
+	if (level > 2) {
+		op->tb->whole |= READ_ONCE(pg->live) != 0;
+		return;
+	}
+	live_for_each(i, pg, 0, op->tb->whole ? 0 : PT_ENTRIES)
+	{
+		if (READ_ONCE(e[i]) & PTE_P)
+			tlb_batch_add(op->tb, va + ((vaddr_t)i << PAGE_SHIFT));
+	}
 }
 
 static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
@@ -116,9 +124,10 @@ static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
+	s = span_of(op, base, 1);
 	table_lock(pg);
-	s = span_of(op, pg, base, 1);
-	for (unsigned i = s.lo; i < s.hi; i++) {
+	live_for_each(i, pg, s.lo, s.hi)
+	{
 		uint64_t new = (e[i] & ~op->clear) | op->set;
 
 		if (!(e[i] & PTE_P) || e[i] == new)
@@ -160,8 +169,9 @@ static void lower_below(struct range_op *op, uint64_t entry, vaddr_t base, unsig
 		lower_leaf(op, entry, base);
 		return;
 	}
-	s = span_of(op, pg, base, level);
-	for (unsigned i = s.lo; i < s.hi; i++) {
+	s = span_of(op, base, level);
+	live_for_each(i, pg, s.lo, s.hi)
+	{
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t below = LOAD_ACQUIRE(e[i]);
 
@@ -204,27 +214,31 @@ void pmap_protect(
 
 /* --- tables ---------------------------------------------------------------------------------- */
 
-/* Unlink a table and all below it into the batch. Leaf tables go unread. */
+/* Unlink a table and all below it into the batch. */
 static void unlink_tree(struct range_op *op, uint64_t entry, unsigned level)
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 
-	for (unsigned i = pg->live_lo; level > 1 && i < pg->live_hi; i++) {
-		if (e[i] & PTE_P)
-			unlink_tree(op, e[i], level - 1);
+	if (level > 1) {
+		live_for_each(i, pg, 0, PT_ENTRIES)
+		{
+			if (e[i] & PTE_P)
+				unlink_tree(op, e[i], level - 1);
+		}
 	}
 	__atomic_fetch_sub(&op->pm->tables, 1, __ATOMIC_RELAXED);
-	list_add_tail(&op->tb->tables, &pg->link);
+	tlb_batch_add_table(op->tb, pg);
 }
 
 static void free_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
-	struct span s = span_of(op, pg, base, level);
+	struct span s = span_of(op, base, level);
 
-	for (unsigned i = s.lo; i < s.hi; i++) {
+	live_for_each(i, pg, s.lo, s.hi)
+	{
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t below = e[i];
 
@@ -237,7 +251,7 @@ static void free_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 		}
 		table_lock(pg);
 		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
-		live_cut(pg, i, i + 1);
+		live_cut(pg, e, i, i + 1);
 		table_unlock(pg);
 		unlink_tree(op, below, level - 1);
 	}
@@ -270,7 +284,8 @@ static void walk_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 
-	for (unsigned i = READ_ONCE(pg->live_lo); i < READ_ONCE(pg->live_hi); i++) {
+	live_for_each(i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES)
+	{
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t x = LOAD_ACQUIRE(e[i]);
 

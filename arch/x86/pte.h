@@ -45,6 +45,22 @@ extern paddr_t pmap_kernel_root;
 /* PTE_NX where the CPU has it, else 0. Set at boot before the first table is made. */
 extern uint64_t pmap_nx_bit;
 
+/*
+ * Clear W of an entry, present or not. No CPU writes the word beside us, as accessed and dirty are
+ * preset: so one instruction, not locked.
+ */
+#ifdef QUIRE_HOST
+static inline void pte_clear_write(uint64_t *e)
+{
+	WRITE_ONCE(*e, *e & ~PTE_W);
+}
+#else
+static inline void pte_clear_write(uint64_t *e)
+{
+	__asm__ volatile("andq %1, %0" : "+m"(*e) : "i"(~PTE_W));
+}
+#endif
+
 #ifdef QUIRE_HOST
 void mmu_load_root(paddr_t root); /* the soft MMU */
 #else

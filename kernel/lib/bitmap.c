@@ -68,24 +68,11 @@ void bitmap_clear_range(uint64_t *map, size_t from, size_t n)
 		map[i / 64] &= ~word_mask(i, end);
 }
 
-/*
- * Bits of a word, in parallel sums (no popcount instruction is assumed). The empty asm keeps the
- * compiler from seeing what this is: it would call a function of its run-time library.
- */
-static size_t word_count(uint64_t w)
-{
-	w -= w >> 1 & 0x5555555555555555ull;
-	__asm__("" : "+r"(w));
-	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
-	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
-	return w * 0x0101010101010101ull >> 56;
-}
-
 size_t bitmap_count(const uint64_t *map, size_t nbits)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < nbits; i += 64)
-		count += word_count(map[i / 64] & word_mask(i, nbits));
+		count += bitmap_word_count(map[i / 64] & word_mask(i, nbits));
 	return count;
 }

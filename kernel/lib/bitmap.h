@@ -25,6 +25,19 @@ static inline void bitmap_clear(uint64_t *map, size_t i)
 	map[i / 64] &= ~(1ull << (i % 64));
 }
 
+/*
+ * Bits of a word, in parallel sums (no popcount instruction is assumed). The empty asm keeps the
+ * compiler from seeing what this is: it would call a function of its run-time library.
+ */
+static inline size_t bitmap_word_count(uint64_t w)
+{
+	w -= w >> 1 & 0x5555555555555555ull;
+	__asm__("" : "+r"(w));
+	w = (w & 0x3333333333333333ull) + (w >> 2 & 0x3333333333333333ull);
+	w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return w * 0x0101010101010101ull >> 56;
+}
+
 /* The first set (clear) bit at or after `from`, or nbits when there is none. */
 size_t bitmap_find_set(const uint64_t *map, size_t nbits, size_t from);
 size_t bitmap_find_clear(const uint64_t *map, size_t nbits, size_t from);

@@ -8,7 +8,8 @@
  * zone first, which keeps low memory for devices that need it.
  *
  * Single frames go through a small array of the CPU, filled and spilled in batches. It is used with
- * interrupts off; other CPUs empty it through cpu_call only. The last `reserve` frames are for
+ * interrupts off; other CPUs empty it through cpu_call only. Frames that are known to be zero (page
+ * tables that were cleaned when they went) have a list of their own, for who asks for zeros. The last `reserve` frames are for
  * ALLOC_RESERVE. A caller that may sleep gets the reserve of others emptied for it: per-CPU lists,
  * then reclaim, as long as that frees something.
  *
@@ -27,20 +28,23 @@
 #include "mm/stats.h"
 #include "panic.h"
 
-#define NORDERS	  (BUDDY_MAX_ORDER + 1)
-#define TAIL	  0xffffffffu
-#define PCPU_MAX  64
-#define PCPU_MOVE 32 /* frames moved at once between a per-CPU list and the zones */
-#define DMA32_END ((pfn_t)1 << (32 - PAGE_SHIFT))
+#define NORDERS		(BUDDY_MAX_ORDER + 1)
+#define TAIL		0xffffffffu
+#define PCPU_MAX	64
+#define PCPU_MOVE_ORDER 5
+#define PCPU_MOVE	(1u << PCPU_MOVE_ORDER) /* frames moved at once between a list and the zones */
+#define PCPU_ZEROED_MAX 32
+#define DMA32_END	((pfn_t)1 << (32 - PAGE_SHIFT))
 
 #define POISON_WORD 0x5ec0fdfe5ec0fdfeull
 
 enum { ZONE_LOW, ZONE_HIGH, NZONES };
 
-/* Per-CPU list: a stack of frames, hottest on top. Interrupts off, own CPU only. */
+/* Per-CPU lists: stacks of frames, hottest on top. Interrupts off, own CPU only. */
 struct page_cache {
-	unsigned n;
+	unsigned n, nzeroed;
 	struct page *pages[PCPU_MAX];
+	struct page *zeroed[PCPU_ZEROED_MAX];
 };
 
 static struct spinlock buddy_lock = SPINLOCK_INIT(RANK_BUDDY, "buddy");
@@ -89,11 +93,12 @@ static void poison_fill(struct page *pg)
 static void poison_check(const struct page *pg)
 {
 	const uint64_t *w = page_virt(pg);
+	uint64_t want = page_is(pg, PG_ZEROED) ? 0 : POISON_WORD;
 
-	if (!page_is(pg, PG_POISONED))
+	if (!page_is(pg, PG_POISONED | PG_ZEROED))
 		return;
 	for (unsigned i = 0; i < PAGE_SIZE / 8; i++) {
-		if (w[i] != POISON_WORD)
+		if (w[i] != want)
 			panic("frame %#llx was written after it was freed: offset %#x holds %#llx",
 				(unsigned long long)page_pfn(pg), i * 8, (unsigned long long)w[i]);
 	}
@@ -199,9 +204,18 @@ static struct page *buddy_alloc_locked(unsigned order, unsigned flags)
 	return pg ? pg : zone_alloc_locked(ZONE_LOW, order);
 }
 
+/* Fill an empty list: with one block if there is one, else frame by frame. */
 static void cache_refill(struct page_cache *pc, unsigned flags)
 {
+	struct page *block;
+
 	spin_lock(&buddy_lock);
+	block = buddy_alloc_locked(PCPU_MOVE_ORDER, flags);
+	for (unsigned i = PCPU_MOVE; block && i-- > 0;) {
+		frame_set_cached(&block[i]);
+		pc->pages[PCPU_MOVE - 1 - i] = &block[i];
+		WRITE_ONCE(pc->n, PCPU_MOVE - i);
+	}
 	while (pc->n < PCPU_MOVE) {
 		struct page *pg = buddy_alloc_locked(0, flags);
 
@@ -227,6 +241,25 @@ static void cache_spill(struct page_cache *pc, unsigned n)
 	memmove(&pc->pages[0], &pc->pages[n], pc->n * sizeof(pc->pages[0]));
 }
 
+/* A frame from the CPU's lists, filled from the zones. NULL: there is none. => interrupts off */
+static struct page *cache_take(struct page_cache *pc, unsigned flags)
+{
+	if (flags & ALLOC_ZERO && pc->nzeroed) {
+		WRITE_ONCE(pc->nzeroed, pc->nzeroed - 1);
+		return pc->zeroed[pc->nzeroed];
+	}
+	if (unlikely(pc->n == 0))
+		cache_refill(pc, flags);
+	if (likely(pc->n)) {
+		WRITE_ONCE(pc->n, pc->n - 1);
+		return pc->pages[pc->n];
+	}
+	if (!pc->nzeroed)
+		return NULL;
+	WRITE_ONCE(pc->nzeroed, pc->nzeroed - 1);
+	return pc->zeroed[pc->nzeroed];
+}
+
 /* One attempt, from what is free now. */
 static struct page *alloc_now(unsigned order, unsigned flags)
 {
@@ -235,13 +268,7 @@ static struct page *alloc_now(unsigned order, unsigned flags)
 	struct page *pg;
 
 	if (likely(order == 0 && pc && !(flags & ALLOC_DMA32))) {
-		if (unlikely(pc->n == 0))
-			cache_refill(pc, flags);
-		pg = NULL;
-		if (likely(pc->n)) {
-			WRITE_ONCE(pc->n, pc->n - 1);
-			pg = pc->pages[pc->n];
-		}
+		pg = cache_take(pc, flags);
 	} else {
 		spin_lock(&buddy_lock);
 		pg = buddy_alloc_locked(order, flags);
@@ -283,6 +310,19 @@ static struct page *alloc_slow(unsigned order, unsigned flags)
 	return NULL;
 }
 
+/* A free frame becomes the caller's. */
+static inline void frame_hand_out(struct page *pg, unsigned flags)
+{
+	bool zeroed = page_is(pg, PG_ZEROED);
+
+	poison_check(pg);
+	WRITE_ONCE(pg->flags, PG_KERNEL);
+	WRITE_ONCE(pg->aux, 0);
+	dassert(pg->counts == 0);
+	if (flags & ALLOC_ZERO && !zeroed)
+		frame_zero(page_virt(pg));
+}
+
 struct page *page_alloc(unsigned order, unsigned flags)
 {
 	struct page *pg;
@@ -297,14 +337,8 @@ struct page *page_alloc(unsigned order, unsigned flags)
 		if (!pg)
 			return NULL;
 	}
-	for (unsigned i = 0; i < 1u << order; i++) {
-		poison_check(&pg[i]);
-		WRITE_ONCE(pg[i].flags, PG_KERNEL);
-		WRITE_ONCE(pg[i].aux, 0);
-		dassert(pg[i].counts == 0);
-		if (flags & ALLOC_ZERO)
-			frame_zero(page_virt(&pg[i]));
-	}
+	for (unsigned i = 0; i < 1u << order; i++)
+		frame_hand_out(&pg[i], flags);
 	mm_stat_add(STAT_PAGE_ALLOC, (uint64_t)1 << order);
 	return pg;
 }
@@ -321,7 +355,7 @@ unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags)
 	return i;
 }
 
-static void check_freed(struct page *pg, unsigned order)
+static inline void check_freed(struct page *pg, unsigned order)
 {
 	for (unsigned i = 0; i < 1u << order; i++) {
 		uint32_t type = page_type(&pg[i]);
@@ -363,6 +397,24 @@ void page_free(struct page *pg, unsigned order)
 	irq_restore(irq);
 }
 
+void page_free_zeroed(struct page *pg)
+{
+	irqflags_t irq = irq_save();
+	struct page_cache *pc = this_cpu()->page_cache;
+
+	if (unlikely(!pc || pc->nzeroed == PCPU_ZEROED_MAX)) {
+		irq_restore(irq);
+		page_free(pg, 0);
+		return;
+	}
+	check_freed(pg, 0);
+	mm_stat_inc(STAT_PAGE_FREE);
+	WRITE_ONCE(pg->flags, PG_PCPU | PG_ZEROED);
+	pc->zeroed[pc->nzeroed] = pg;
+	WRITE_ONCE(pc->nzeroed, pc->nzeroed + 1);
+	irq_restore(irq);
+}
+
 uint64_t buddy_free_frames(void)
 {
 	uint64_t n = READ_ONCE(zone_frames);
@@ -371,7 +423,7 @@ uint64_t buddy_free_frames(void)
 		struct page_cache *pc = LOAD_ACQUIRE(caches[i]);
 
 		if (pc)
-			n += READ_ONCE(pc->n);
+			n += READ_ONCE(pc->n) + READ_ONCE(pc->nzeroed);
 	}
 	return n;
 }
@@ -396,8 +448,16 @@ static void drain_cpu(void *arg)
 	struct page_cache *pc = this_cpu()->page_cache;
 
 	(void)arg;
-	if (pc && pc->n)
+	if (!pc)
+		return;
+	if (pc->n)
 		cache_spill(pc, pc->n);
+	while (pc->nzeroed) {
+		WRITE_ONCE(pc->nzeroed, pc->nzeroed - 1);
+		pc->pages[0] = pc->zeroed[pc->nzeroed];
+		WRITE_ONCE(pc->n, 1);
+		cache_spill(pc, 1);
+	}
 }
 
 void buddy_drain(void)

@@ -27,6 +27,9 @@ unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags);
 /* Any context. The frames have no shares and no pins. */
 void page_free(struct page *pg, unsigned order);
 
+/* The same for a single frame that reads as zero: kept for who asks for one. */
+void page_free_zeroed(struct page *pg);
+
 /* Exact number of free frames, per-CPU lists included. */
 uint64_t buddy_free_frames(void);
 uint64_t buddy_total_frames(void);

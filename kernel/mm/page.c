@@ -8,8 +8,7 @@
  *	KERNEL		the owner's		0	0	order (kmalloc of whole frames)
  *	SLAB		link in its cache	first	cache	objects in use
  *			(TAIL: owner = head)	free
- *	TABLE		lock, live range; link	0	0	-
- *			once it is unlinked
+ *	TABLE		lock, live words	0	0	-
  *	ANON		-			slots	I/O	-
  *	OBJECT		owner, index		slots	I/O	device: dirty sectors
  *
@@ -22,6 +21,7 @@
 #include "cpu.h"
 #include "klog.h"
 #include "lib/assert.h"
+#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
 #include "mm/physmap.h"
@@ -121,6 +121,9 @@ void page_unlock(struct page *pg)
 	page_clear_flags(pg, PG_LOCKED);
 }
 
+/* Groups of live words up to which a table that is freed is cleaned: less than to clear a frame. */
+#define TABLE_CLEAN_MAX 24
+
 struct page *page_table_alloc(unsigned flags)
 {
 	struct page *pg = page_alloc(0, flags | ALLOC_ZERO);
@@ -129,15 +132,28 @@ struct page *page_table_alloc(unsigned flags)
 		return NULL;
 	pg->flags = PG_TABLE;
 	pg->table_lock = 0;
-	pg->live_lo = 0;
-	pg->live_hi = 0;
+	pg->next_table = 0;
+	pg->live = 0;
 	return pg;
 }
 
 void page_table_free(struct page *pg)
 {
+	uint64_t live = pg->live;
+	uint64_t *words = page_virt(pg);
+
 	assert(page_type(pg) == PG_TABLE);
-	page_free(pg, 0);
+	if (bitmap_word_count(live) > TABLE_CLEAN_MAX) {
+		page_free(pg, 0);
+		return;
+	}
+	for (; live; live &= live - 1) {
+		uint64_t *group = words + 8 * (unsigned)__builtin_ctzll(live);
+
+		for (unsigned i = 0; i < 8; i++)
+			group[i] = 0;
+	}
+	page_free_zeroed(pg);
 }
 
 void page_init(const struct boot_info *bi)

@@ -24,9 +24,11 @@ struct page {
 			struct vm_object *owner; /* (60 for file pages) */
 			pgidx_t index;
 		};
-		struct {		     /* a page table that is linked into a tree (pmap) */
+		struct {		     /* a page table */
 			uint32_t table_lock; /* wordlock, rank 75: guards the entries */
-			uint16_t live_lo, live_hi; /* present entries lie in [lo, hi) (75) */
+			uint32_t next_table; /* frame number, in a batch of unlinked tables */
+			/* (75) bit i: some of the words 8i .. 8i+7 may not be zero */
+			uint64_t live;
 		};
 	};
 	union {
@@ -131,6 +133,7 @@ void page_unlock(struct page *pg);
 /* A zeroed frame for a page table: type PG_TABLE, lock free, no live entries. NULL: no memory.
  * Locks as page_alloc. */
 struct page *page_table_alloc(unsigned flags);
+/* A table with few live words is cleaned and kept as a zeroed frame: so pg->live must be true. */
 void page_table_free(struct page *pg);
 
 /* Boot: take over the memory map; makes page_array and gives all usable frames to the buddy. */

@@ -24,7 +24,6 @@
 #define MM_PMAP_H
 
 #include "cpu.h"
-#include "lib/list.h"
 #include "mm/types.h"
 
 struct page;
@@ -119,12 +118,15 @@ struct tlb_batch {
 	bool whole;
 	unsigned n;
 	vaddr_t pages[TLB_BATCH_PAGES];
-	struct list tables; /* unlinked table pages */
+	struct page *tables; /* unlinked table pages, chained by next_table */
 };
 void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm);
 void tlb_batch_add(struct tlb_batch *tb, vaddr_t va);
 void tlb_batch_add_range(struct tlb_batch *tb, vaddr_t start, vaddr_t end);
 void tlb_batch_finish(struct tlb_batch *tb);
+/* A table that no entry points to any more; the last one that was added, or NULL. */
+void tlb_batch_add_table(struct tlb_batch *tb, struct page *pg);
+struct page *tlb_batch_pop_table(struct tlb_batch *tb);
 
 /*
  * Ranges: page aligned, in the user half. => context lock held for writing, or the vmaps' locks

@@ -11,7 +11,7 @@ void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm)
 	tb->pm = pm;
 	tb->whole = false;
 	tb->n = 0;
-	list_init(&tb->tables);
+	tb->tables = NULL;
 }
 
 void tlb_batch_add(struct tlb_batch *tb, vaddr_t va)
@@ -34,12 +34,28 @@ void tlb_batch_add_range(struct tlb_batch *tb, vaddr_t start, vaddr_t end)
 		tlb_batch_add(tb, va);
 }
 
+void tlb_batch_add_table(struct tlb_batch *tb, struct page *pg)
+{
+	pg->next_table = tb->tables ? (uint32_t)page_pfn(tb->tables) : 0;
+	tb->tables = pg;
+}
+
+struct page *tlb_batch_pop_table(struct tlb_batch *tb)
+{
+	struct page *pg = tb->tables;
+
+	if (pg)
+		tb->tables = pg->next_table ? page_from_pfn(pg->next_table) : NULL;
+	return pg;
+}
+
 void tlb_batch_finish(struct tlb_batch *tb)
 {
+	struct page *pg;
 	cpuset_t active;
 
 	/* An upper entry may be cached for a table with no leaf in it: any flush drops that. */
-	if (tb->n == 0 && !list_empty(&tb->tables))
+	if (tb->n == 0 && tb->tables)
 		tb->whole = true;
 	if (tb->n || tb->whole) {
 		/* An atomic that changes nothing, as a full barrier that sanitizers understand: the
@@ -48,7 +64,8 @@ void tlb_batch_finish(struct tlb_batch *tb)
 		if (active)
 			tlb_shootdown(tb->pm, active, tb->pages, tb->n, tb->whole);
 	}
-	while (!list_empty(&tb->tables))
-		page_table_free(list_entry(list_pop(&tb->tables), struct page, link));
-	tlb_batch_init(tb, tb->pm);
+	while ((pg = tlb_batch_pop_table(tb)) != NULL)
+		page_table_free(pg);
+	tb->whole = false;
+	tb->n = 0;
 }

@@ -98,7 +98,7 @@ static void a_table_freed_too_early_is_seen(void **state)
 {
 	struct page *pg = page_alloc(0, ALLOC_ZERO);
 	struct tlb_batch tb;
-	struct list *l;
+	struct page *table;
 	uint8_t v;
 
 	(void)state;
@@ -106,8 +106,8 @@ static void a_table_freed_too_early_is_seen(void **state)
 	assert_int_equal(softmmu_access(0x1000, &v, 1, VM_READ), MMU_OK);
 	tlb_batch_init(&tb, &pm);
 	pmap_remove_all(&pm, &tb);
-	while ((l = list_pop(&tb.tables)))
-		page_table_free(list_entry(l, struct page, link));
+	while ((table = tlb_batch_pop_table(&tb)))
+		page_table_free(table);
 	assert_true(host_panics(softmmu_access(0x5000, &v, 1, VM_READ), "no page table any more"));
 	tlb_batch_finish(&tb);
 	page_free(pg, 0);
