@@ -27,7 +27,8 @@ __printf(2, 3) void klog(enum klog_level level, const char *fmt, ...);
 #define klog_info(...)	klog(KLOG_INFO, __VA_ARGS__)
 #define klog_debug(...) klog(KLOG_DEBUG, __VA_ARGS__)
 
-/* A place that log text goes to as it comes (serial, screen). write() may be called in any context.
+/*
+ * A place that log text goes to as it comes (serial, screen). write() may be called in any context.
  */
 struct klog_console {
 	struct klog_console *next;

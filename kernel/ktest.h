@@ -1,6 +1,6 @@
 /*
  * In-kernel tests, run by the command-line word ktest[=PATTERN] after initialisation, reported as
- *KTAP, after which the machine is left through isa-debug-exit with a status.
+ * KTAP, after which the machine is left through isa-debug-exit with a status.
  *
  *	KTEST(buddy_splits_and_merges)
  *	{

@@ -14,7 +14,8 @@
 int __must_check copy_from_user(void *dst, uaddr_t src, size_t n);
 int __must_check copy_to_user(uaddr_t dst, const void *src, size_t n);
 int __must_check clear_user(uaddr_t dst, size_t n);
-/* Number of bytes that could not be copied (exact: the copy stops at the first byte that faults).
+/*
+ * Number of bytes that could not be copied (exact: the copy stops at the first byte that faults).
  */
 size_t copy_from_user_partial(void *dst, uaddr_t src, size_t n);
 size_t copy_to_user_partial(uaddr_t dst, const void *src, size_t n);

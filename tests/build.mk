@@ -1,4 +1,4 @@
-# The test levels (testing.md). Each level is a target of its own; `make test` runs all of them.
+# The test levels. Each level is a target of its own; `make test` runs all of them.
 
 -include tests/host/build.mk
 -include tests/fuzz/build.mk

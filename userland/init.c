@@ -1,14 +1,14 @@
 /*
  * init: the first process. It mounts what programs expect, gives the console a session with a shell
- *in it, and reaps orphans. When the shell ends, another one is started.
+ * in it, and reaps orphans. When the shell ends, another one is started.
  *
  *	init                    a login shell on the console, again and again
- *	init COMMAND [ARG]...   runs the command once instead, then powers off (what follows "--" on
- *the kernel's command line comes here)
+ *	init COMMAND [ARG]...   runs the command once instead, then powers off; what follows "--"
+ *	                        on the kernel's command line comes here
  *
  * Signals, those that busybox's poweroff, reboot and halt send: SIGUSR2 powers off, SIGTERM
- *reboots, SIGUSR1 halts. The handler does all of it, since it only makes system calls; so no
- *request can be lost between two of them.
+ * reboots, SIGUSR1 halts. The handler does all of it, since it only makes system calls; so no
+ * request can be lost between two of them.
  */
 #include <errno.h>
 #include <fcntl.h>

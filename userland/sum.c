@@ -1,4 +1,5 @@
-/* sum [FILE]...: a checksum of 64 bits (FNV-1a) and the size, for comparing files across machines.
+/*
+ * sum [FILE]...: a checksum of 64 bits (FNV-1a) and the size, for comparing files across machines.
  */
 #include "tool.h"
 #include <fcntl.h>

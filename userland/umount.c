@@ -1,4 +1,5 @@
-/* umount [-l] DIR...: -l takes the directory out of the tree now and unmounts when nobody uses it.
+/*
+ * umount [-l] DIR...: -l takes the directory out of the tree now and unmounts when nobody uses it.
  */
 #include "tool.h"
 #include <sys/mount.h>

@@ -1,6 +1,6 @@
 /*
  * pmap: one address space's page table, as real x86-64 tables. The contract is in mm/pmap.h, the
- * reasons in the design's fork rules; ranges are in pmap_range.c, the kernel half in pmap_kernel.c.
+ * reasons in docs/vm.md; ranges are in pmap_range.c, the kernel half in pmap_kernel.c.
  *
  * Rights: user tables have U in every entry, NX only in leaf entries; W in upper entries is the
  * switch that lowers everything below at once. Effective W is the AND of the levels. An entry with
@@ -15,14 +15,15 @@
  * Locks: an entry changes only under the lock of its table (75, in the table's descriptor); upper
  * tables are locked before lower ones. Upper entries are read without a lock on the way down:
  *
- *	an entry, once it points to a table, does so until pmap_free_tables or pmap_remove_all,
- *which have the context's lock for writing, as no walker has; W of an entry over my page is cleared
- *only by who keeps faults out of my vmap; it may be set behind my back by a push-down, after which
- *the W below are clear: reading the old value only asks for less.
+ *	- an entry that points to a table does so until pmap_free_tables or pmap_remove_all, which
+ *	  have the context's lock for writing, as no walker has;
+ *	- W of an entry over my page is cleared only by who keeps faults out of my vmap;
+ *	- it may be set behind my back by a push-down, after which the W below are clear: reading the
+ *	  old value only asks for less.
  *
- * Live entries: every table knows which groups of its words may hold something (pmap_internal.h), so
- * that push-down and teardown do not scan 512 words. Accessed is preset, and
- * dirty in entries with W; neither is read back, so plain stores lower and only removal exchanges.
+ * Live entries: every table knows which groups of its words may hold something (pmap_internal.h),
+ * so that push-down and teardown do not scan 512 words. Accessed is preset, and dirty in entries with
+ * W; neither is read back, so plain stores lower and only removal exchanges.
  */
 #include "mm/pmap.h"
 #include "cpu.h"
@@ -205,8 +206,8 @@ static int stock_short(struct pmap_stock *st, unsigned level)
 }
 
 /*
- * Make the entry at slot i of `table` (of the level) point to a table, from the stock. => table
- * locked
+ * Make *slot, an entry of `table` (of the level), point to a new table from the stock.
+ * => table locked
  */
 static int entry_link(
 	struct pmap *pm, struct page *table, uint64_t *slot, unsigned level, struct pmap_stock *st)
@@ -328,7 +329,8 @@ void pmap_set(struct pmap_cursor *c, vaddr_t va, pfn_t pfn, vm_flags_t rights)
 	uint64_t e = pmap_leaf_bits(rights | VM_USER) | pfn << PAGE_SHIFT;
 
 	dassert(va - c->base < PT_SPAN(2) && (rights & VM_RIGHTS));
-	/* An upper W = 0 may still be cached as 1 where nothing was live below: never count on it.
+	/*
+	 * An upper W = 0 may still be cached as 1 where nothing was live below: never count on it.
 	 */
 	dassert(!(rights & VM_WRITE) || c->above);
 	if (old & PTE_P) {

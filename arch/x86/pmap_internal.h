@@ -1,4 +1,4 @@
-/* What the files of pmap share: a table page, its lock, its live range, its entries. */
+/* What the files of pmap share: a table page, its lock, its live mask, its entries. */
 #ifndef X86_PMAP_INTERNAL_H
 #define X86_PMAP_INTERNAL_H
 

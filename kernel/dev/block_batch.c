@@ -11,7 +11,8 @@
 #include "lib/assert.h"
 #include "mm/slab.h"
 
-/* One request moves at most this much, so that a long run is under way while the rest is gathered.
+/*
+ * One request moves at most this much, so that a long run is under way while the rest is gathered.
  */
 #define BATCH_REQUEST_MAX (1024u * 1024u)
 

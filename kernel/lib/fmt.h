@@ -7,7 +7,8 @@
 
 typedef void (*fmt_put_fn)(void *cookie, const char *s, size_t n);
 
-/* %d %i %u %x %X %o %c %s %p %% with flags - 0 + space #, width, .precision, * and hh h l ll z j t.
+/*
+ * %d %i %u %x %X %o %c %s %p %% with flags - 0 + space #, width, .precision, * and hh h l ll z j t.
  */
 void fmt_vprint(fmt_put_fn put, void *cookie, const char *fmt, va_list ap);
 /* As vsnprintf(3): always ends in NUL if size > 0, returns the length that the whole text has. */

@@ -22,7 +22,8 @@ char *strrchr(const char *s, int c);
 
 #include <stddef.h>
 
-/* Copy at most size - 1 bytes and always end in NUL. Returns strlen(src): >= size means cut short.
+/*
+ * Copy at most size - 1 bytes and always end in NUL. Returns strlen(src): >= size means cut short.
  */
 size_t str_copy(char *dst, const char *src, size_t size);
 

@@ -29,8 +29,8 @@ struct amap_node {
  */
 struct amap {
 	struct rwlock lock; /* rank 50 */
-	struct amap_node
-		*root;	/* (50) the smallest node that covers the pages so far; may be NULL */
+	/* (50) the smallest node that covers the pages so far; may be NULL */
+	struct amap_node *root;
 	pgidx_t prefix; /* (50) slot indices of the root start at prefix << its span */
 	uint32_t refs;	/* (40) vmaps that name the handle */
 	bool scattered; /* (40) a part of its range was moved away from the rest: its leaves may lie
@@ -59,7 +59,8 @@ int __must_check amap_stock_reserve(
 	struct amap_stock *st, const unsigned need[AMAP_CLASSES], unsigned flags);
 void amap_stock_drop(struct amap_stock *st);
 
-/* A handle with one reference and no root; from the stock, or the slab without reclaim. NULL: none.
+/*
+ * A handle with one reference and no root; from the stock, or the slab without reclaim. NULL: none.
  */
 struct amap *amap_create(struct amap_stock *st);
 
@@ -112,7 +113,7 @@ void amap_dead_release(struct amap_dead *dead);
 /* Free the pages of a handle that nobody names any more. */
 void amap_destroy(struct amap *am);
 
-/* The purity rule's part (fork.md, rule 9): is every leaf of [first, last] reached through nodes of
+/* The purity rule's part (docs/vm.md): is every leaf of [first, last] reached through nodes of
  * one parent only, and not stale? => amap locked (read) */
 bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last);
 /* No page table holds a wrong W bit for the leaves of ours in [first, last] any more. => amap locked

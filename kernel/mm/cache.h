@@ -5,17 +5,17 @@
  *	               `> removed again when the fill fails
  *
  * Nobody waits for BUSY or WRITING with a lock of rank 35 or above held (37 for device metadata),
- *nor with any mm lock.
+ * nor with any mm lock.
  */
 #ifndef MM_CACHE_H
 #define MM_CACHE_H
 
 #include "mm/object.h"
 
-#define CACHE_NOFILL \
-	0x1u /* the caller overwrites the whole page: a new page is zeroed, not read \
-			   */
-#define CACHE_READAHEAD 0x2u /* sequential: fill a few more pages with one request */
+/* cache_get, NOFILL: the caller overwrites the whole page, so a new page is zeroed instead of read.
+ * READAHEAD: fill a few more pages with the same request. */
+#define CACHE_NOFILL	0x1u
+#define CACHE_READAHEAD 0x2u
 
 /*
  * The page at index idx, VALID and pinned. 0, -ENXIO (past the size), -EIO, -ENOMEM, -EINTR (fatal

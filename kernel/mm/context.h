@@ -52,7 +52,8 @@ void mm_put_context(struct mm_context *ctx);
 void mm_hold_context(struct mm_context *ctx);
 void mm_drop_context(struct mm_context *ctx);
 
-/* Resident pages, counted on demand: private ones from the amaps, the others from the translations.
+/*
+ * Resident pages, counted on demand: private ones from the amaps, the others from the translations.
  */
 struct mm_rss {
 	uint64_t anon, file, shmem;
@@ -64,7 +65,7 @@ void mm_context_rss(struct mm_context *ctx, struct mm_rss *rss);
 void mm_clear_context(struct mm_context *ctx);
 /*
  * fork: a copy of src, complete or not at all. Holds both locks to the end; one shoot-down of src,
- * acknowledged before any fault is let in again. ERR_PTR(-ENOMEM). (fork.md)
+ * acknowledged before any fault is let in again. ERR_PTR(-ENOMEM).
  */
 struct mm_context *mm_fork_context(struct mm_context *src);
 

@@ -82,8 +82,8 @@ static inline bool fault_wants_own(const struct fault *f)
 #define FAULT_AGAIN 1 /* do f->wait with nothing held, then begin again */
 
 /*
- * Have a frame in f->fresh, zeroed if wanted: from the stock or
- * without reclaim. 0, or FAULT_AGAIN with FAULT_WAIT_MEMORY. Who uses the frame sets f->fresh to NULL.
+ * Have a frame in f->fresh, zeroed if wanted: from the stock, or from free memory without reclaim.
+ * 0, or FAULT_AGAIN with FAULT_WAIT_MEMORY. Who uses the frame sets f->fresh to NULL.
  */
 int __must_check fault_take_frame(struct fault *f, bool zero);
 /* Ask for a restart. */

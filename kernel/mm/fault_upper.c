@@ -30,7 +30,7 @@ void fault_enter(struct pmap_cursor *c, vaddr_t va, pfn_t pfn, vm_flags_t rights
 }
 
 /*
- * The purity rule (fork.md, rule 9): may the table of this fault get its upper W back with all its
+ * The purity rule (docs/vm.md): may the table of this fault get its upper W back with all its
  * entries as they are? Only if no other vmap uses the table, and every leaf below was ours alone
  * all the time since the entries were made.
  */
@@ -139,7 +139,7 @@ static void raise_neighbours(struct fault *f, struct pmap_cursor *c)
 void fault_enter_own(struct fault *f, struct pmap_cursor *c, struct page *pg)
 {
 	fault_enter(c, f->va, page_pfn(pg), fault_rights(f));
-	/* Where the table above grants W, each W bit below is rightly there (fork.md, rule 9). */
+	/* Where the table above grants W, each W bit below is rightly there (the purity rule). */
 	if (READ_ONCE(f->up.leaf->stale) && c->above & VM_WRITE && !f->amap->scattered)
 		WRITE_ONCE(f->up.leaf->stale, 0);
 }

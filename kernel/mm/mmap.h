@@ -1,8 +1,8 @@
 /*
  * The edits that user programs ask for: map, unmap, protect, remap, advise, brk. Any range; check
  * everything, take everything, then change state in steps that cannot fail. All take the context's
- * lock themselves; may sleep;
- * => no mm lock held, nothing of rank 33 or above.
+ * lock themselves and may sleep.
+ * => no mm lock held, nothing of rank 33 or above
  */
 #ifndef MM_MMAP_H
 #define MM_MMAP_H

@@ -78,8 +78,10 @@ void vm_object_init(void);
 struct vm_object *vm_object_get(struct vm_object *vo);
 void vm_object_put(struct vm_object *vo);
 
-/* Resident page at byte offset off, or NULL. No count changes: stable while the lock is held. =>
- * lock held (read) */
+/*
+ * Resident page at byte offset off, or NULL. No count changes: stable while the lock is held.
+ * => lock held (read)
+ */
 struct page *vm_object_get_page(struct vm_object *vo, uint64_t off);
 /*
  * Allocate and insert 2^order zeroed frames at off (order 0 today; another order is NULL);

@@ -23,7 +23,8 @@ static inline pgidx_t object_end(const struct vm_object *vo)
 	return page_count(READ_ONCE(vo->vo_size));
 }
 
-/* DIRTY and the mark together. dirty: false when it was so already. clean: false when it was clean.
+/*
+ * DIRTY and the mark together. dirty: false when it was so already. clean: false when it was clean.
  */
 bool object_mark_dirty(struct vm_object *vo, struct page *pg);
 bool object_mark_clean(struct vm_object *vo, struct page *pg);

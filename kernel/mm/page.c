@@ -14,7 +14,7 @@
  *
  * shares and pins are one 64-bit atomic, so that of two CPUs that drop the last share and the last
  * pin exactly one sees zero and frees the frame. No locks here; who holds a count may read the
- *rest.
+ * rest.
  */
 #include "mm/page.h"
 #include "boot_info.h"

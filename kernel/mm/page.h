@@ -3,9 +3,10 @@
  *
  *	shares  number of slots (amap leaves, object indices) that hold the frame
  *	pins    I/O, or a fault or copy in progress, that needs the frame to stay
- *	A frame goes back to the buddy when both are zero; the one who drops the last count frees
- *it. owner   the vm_object whose page it is (with index), or NULL: private page of one or more
- *amaps
+ *	owner   the vm_object whose page it is (with index); NULL: private page of one or more amaps
+ *
+ * A frame goes back to the buddy when shares and pins are both zero; who drops the last of them
+ * frees it.
  *
  * What the words mean by state is in the table of page.c.
  */

@@ -51,8 +51,10 @@ struct vmap *mm_map_user_pages(struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn,
  * refresh the rights. */
 int __must_check mm_replace_page_locked(
 	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, vm_flags_t flags);
-/* The same range in dst with shared backing and references; dst must be empty there (-EEXIST). =>
- * both locks (write) */
+/*
+ * The same range in dst with shared backing and references; dst must be empty there (-EEXIST).
+ * => both locks (write)
+ */
 struct vmap *mm_clone_vmap_locked(struct vmap *src, struct mm_context *dst_ctx);
 /* Is vaddr inside a vmap; is a translation present. => mm_lock */
 bool mm_get_is_mapped_locked(struct mm_context *ctx, vaddr_t vaddr);

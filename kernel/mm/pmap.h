@@ -14,7 +14,7 @@
  * opened with PMAP_OPEN_WRITE makes all levels above the leaf table writable again: by push-down
  * (clear W in all entries of the table below, then set W above, both under the two tables' locks)
  * or, at the last level and only with PMAP_OPEN_RESTORE, by setting W above and leaving the leaf
- * entries as they are. The caller vouches for the purity rule (fork.md, rule 9).
+ * entries as they are. The caller vouches for the purity rule (docs/vm.md).
  *
  * Structure locks: tables are made and linked by cursors under the context's lock (read or write);
  * tables are unlinked only by pmap_free_tables/pmap_remove_all under the context's lock for
@@ -57,7 +57,8 @@ void pmap_stock_drop(struct pmap_stock *st);
 int __must_check pmap_create(struct pmap *pm);
 /* Free all tables. => no CPU has it loaded, nobody else knows it */
 void pmap_destroy(struct pmap *pm);
-/* Load on this CPU; NULL: the kernel's own table. => interrupts off, or before the scheduler runs
+/*
+ * Load on this CPU; NULL: the kernel's own table. => interrupts off, or before the scheduler runs
  */
 void pmap_load(struct pmap *pm);
 
@@ -150,8 +151,10 @@ void pmap_lower(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *t
  * translations left in it; they go into tb. => context lock held for writing
  */
 void pmap_free_tables(struct pmap *pm, vaddr_t floor, vaddr_t ceiling, struct tlb_batch *tb);
-/* Drop every user translation, keep nothing ("page tables are a cache": tests, memory pressure). =>
- * context write */
+/*
+ * Drop every user translation, keep nothing ("page tables are a cache": tests, memory pressure).
+ * => context write
+ */
 void pmap_remove_all(struct pmap *pm, struct tlb_batch *tb);
 /* Visit every present leaf translation in order: verify and statistics. => context lock held */
 void pmap_walk(const struct pmap *pm, void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e),

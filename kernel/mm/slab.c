@@ -4,10 +4,11 @@
  * A slab is a run of frames cut into objects. Its state lies in the descriptor of its first frame:
  * shares = 1 + index of the first free object (0: none), pins = id of the cache, aux = objects that
  * are out. A free object holds the number of the next one in its link word: at its start, or, where
- *a constructor made a state that must stay, behind it.
+ * a constructor made a state that must stay, behind it.
  *
- *	partial: some objects are free      full: in no list      empty: all are free, a few are
- *kept
+ *	partial: some objects are free, in a list
+ *	full:    none is, in no list
+ *	empty:   all are; a few such slabs are kept
  *
  * In front of the slabs each CPU has a magazine of free objects per cache, made when it is first
  * needed, used with interrupts off and emptied by cpu_call (slab_reap).
@@ -17,7 +18,7 @@
  * powers of two) have no room for the guard; there a second free is told by the pattern.
  *
  * Locks: cache->lock (80, interrupts off): lists, counts, slab state. Caches are never unlinked
- *from the table, only marked unused.
+ * from the table, only marked unused.
  */
 #include "mm/slab.h"
 #include "cpu.h"

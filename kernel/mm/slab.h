@@ -28,7 +28,8 @@ void *kzalloc(size_t size, unsigned flags);
 void kfree(const void *p); /* NULL is harmless */
 char *kstrdup(const char *s, unsigned flags);
 
-/* Give the pages of empty slabs and per-CPU magazines back; returns frames freed. => nothing held
+/*
+ * Give the pages of empty slabs and per-CPU magazines back; returns frames freed. => nothing held
  */
 uint64_t slab_reap(void);
 void slab_init(void);

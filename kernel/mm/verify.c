@@ -1,5 +1,5 @@
 /*
- * verify: the invariants of vm.md as code.
+ * verify: the invariants of docs/vm.md as code.
  *
  *	vmaps sorted, disjoint, aligned, in the user range; gaps right; counters equal a recount
  *	slots of a handle: no two vmaps overlap, nothing occupied outside all of them

@@ -73,14 +73,14 @@ typedef int (*vm_callback_fn)(
 	void *cookie, struct vmap *vm, vaddr_t va, bool write, struct page **out);
 
 struct vmap {
-	struct rb_node node; /* (40) */
-	uint64_t gap_before,
-		gap_max;	/* (40) bytes: hole in front of it; largest such in the subtree */
+	struct rb_node node;	/* (40) */
+	uint64_t gap_before;	/* (40) bytes: the hole in front of it */
+	uint64_t gap_max;	/* (40) bytes: the largest such hole in the subtree */
 	struct mm_context *ctx; /* (c) */
-	struct rwlock
-		lock;  /* rank 45; read: faults; write: what must keep faults out of this vmap */
-	vaddr_t vaddr; /* (40)(60) */
-	size_t npages; /* (40)(60) */
+	/* Rank 45. Read: faults; write: what must keep faults out of this vmap. */
+	struct rwlock lock;
+	vaddr_t vaddr;		/* (40)(60) */
+	size_t npages;		/* (40)(60) */
 	vm_flags_t vmflags;	/* (40 and 45 to write, either to read) what was asked for */
 	vmap_type_t type;	/* (c) */
 	vmap_content_t content; /* (c) */
@@ -172,7 +172,8 @@ void vmap_split(struct vmap *vm, vaddr_t va, struct vmap *upper);
 struct vmap *vmap_merge(struct vmap_edit *e, struct vmap *vm);
 /* Change the flags, with the context's counters. => mm_lock (write) */
 void vmap_set_flags(struct vmap *vm, vm_flags_t flags);
-/* Move the end (start): the pages that come or go have no slot and no translation. => mm_lock (write)
+/*
+ * Move the end (start): the pages that come or go have no slot and no translation. => mm_lock (write)
  */
 void vmap_set_end(struct vmap *vm, vaddr_t end);
 void vmap_set_start(struct vmap *vm, vaddr_t start);

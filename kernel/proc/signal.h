@@ -73,8 +73,10 @@ int signal_queue(int tgid, int tid, const struct abi_siginfo *info);
 
 /* Set or clear THREAD_SIGPENDING as the pending sets say. => p->lock held */
 void signal_recalc_locked(struct task *task);
-/* Shared pending signals of `sigs` that this task will not take any more: wake one that will. =>
- * p->lock */
+/*
+ * Shared pending signals of `sigs` that this task will not take any more: wake one that will.
+ * => p->lock
+ */
 void signal_retarget_locked(struct task *task, sigset_k sigs);
 /* Take one signal of the set: number and *info, or 0. Entries go to *dead. => p->lock held */
 int signal_dequeue_locked(

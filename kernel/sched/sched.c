@@ -262,8 +262,10 @@ static void kick(struct run_queue *rq, struct thread *t)
 		cpu_send_reschedule(c->id);
 }
 
-/* Queue a thread that is in no tree on the CPU that it names; its vruntime is detached. =>
- * interrupts off */
+/*
+ * Queue a thread that is in no tree on the CPU that it names; its vruntime is detached.
+ * => interrupts off
+ */
 static void enqueue_remote(struct thread *t)
 {
 	struct run_queue *rq = rq_lock_thread(t);

@@ -1,6 +1,6 @@
 /*
- * Where a program begins. The kernel leaves argc, argv, envp and the auxiliary vector on the stack; start.c
- * takes them apart.
+ * Where a program begins. The kernel leaves argc, argv, envp and the auxiliary vector on the stack;
+ * start.c takes them apart.
  */
 	.text
 	.globl	_start

@@ -164,7 +164,8 @@ static int list_add(struct entry_list *list, const struct dirent *entry)
 	return 0;
 }
 
-/* => the number of entries, each and the array from malloc; -1 with nothing allocated on an error.
+/*
+ * => the number of entries, each and the array from malloc; -1 with nothing allocated on an error.
  */
 int scandir(const char *path, struct dirent ***out, int (*select)(const struct dirent *),
 	int (*compare)(const struct dirent **, const struct dirent **))

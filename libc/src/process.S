@@ -7,8 +7,8 @@
 	.text
 
 /*
- * pid_t vfork(void). The child runs on the parent's stack and returns before the parent, so the return address is
- * kept in a register, where the child's calls cannot overwrite it.
+ * pid_t vfork(void). The child runs on the parent's stack and returns before the parent, so the
+ * return address is kept in a register, where the child's calls cannot overwrite it.
  */
 	.globl	vfork
 	.type	vfork, @function
@@ -24,7 +24,8 @@ vfork:
 /*
  * long __clone(unsigned long flags, void *stack, int *parent_tid, int *child_tid, void *tls,
  *		int (*fn)(void *), void *arg)
- * => the kernel's result in the parent. The child calls fn(arg) on the new stack and exits with its result.
+ * => the kernel's result in the parent. The child calls fn(arg) on the new stack and exits with its
+ * result.
  */
 	.globl	__clone
 	.type	__clone, @function
@@ -50,7 +51,10 @@ __clone:
 	hlt
 	.size	__clone, .-__clone
 
-/* void __unmap_and_exit(void *map, size_t size): the end of a detached thread, which runs on what it unmaps. */
+/*
+ * void __unmap_and_exit(void *map, size_t size): the end of a detached thread, which runs on what it
+ * unmaps.
+ */
 	.globl	__unmap_and_exit
 	.type	__unmap_and_exit, @function
 __unmap_and_exit:

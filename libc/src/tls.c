@@ -5,7 +5,7 @@
  *	          ^ end - size, aligned      ^ %fs
  *
  * The first thread's area is in .bss if it fits, so that a small program makes no system call for
- *it.
+ * it.
  */
 #include "tls.h"
 #include "syscall.h"
@@ -91,7 +91,8 @@ void __tls_setup(void)
 	}
 	self = __tls_install(area);
 	self->reent = _GLOBAL_REENT;
-	/* The lowest byte is zero, so that a string that runs over cannot carry the right canary.
+	/*
+	 * The lowest byte is zero, so that a string that runs over cannot carry the right canary.
 	 */
 	self->canary = random ? *random & ~0xffUL : 0;
 	RAW(arch_prctl, ARCH_SET_FS, self);

@@ -15,7 +15,8 @@
 
 static FILE *passwd_file, *group_file;
 
-/* Splits the line at colons. => the number of fields; those that are missing are the empty string.
+/*
+ * Splits the line at colons. => the number of fields; those that are missing are the empty string.
  */
 static int split(char *line, char **fields, int max)
 {

@@ -1,10 +1,10 @@
 /*
  * What every benchmark row is written on: plain C on the Linux ABI, so that one static file runs on
- *both kernels.
+ * both kernels.
  *
  * A row is `long run(long n)`: do the operation n times, check that it happened, return the number
- *of operations (or of pages, or of bytes) to divide by. The frame warms up, takes the median of
- *several rounds and prints
+ * of operations (or of pages, or of bytes) to divide by. The frame warms up, takes the median of
+ * several rounds and prints
  *
  *	row NAME UNIT picoseconds-per-operation operations check
  *

@@ -1,4 +1,4 @@
-# The benchmark (performance.md): never part of pass or fail.
+# The benchmark: never part of pass or fail.
 
 BENCH_ROWS  := $(patsubst tests/bench/rows/%.c,%,$(wildcard tests/bench/rows/*.c))
 BENCH_PROGS := $(addprefix $(B)/bench/tree/bench/,$(BENCH_ROWS))

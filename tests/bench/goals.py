@@ -1,6 +1,6 @@
 """The rows of `make bench`: program, what it measures, goal as ratio Quire / Linux, and how it is run.
 
-A goal of 1.00 is the floor that holds for every row (performance.md); rows with a goal of their own there have that.
+A goal of 1.00 is the floor that holds for every row; rows with a goal of their own there have that.
 """
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 /*
- * ext2 images that lie (regressions.md): mount refuses with EUCLEAN or EINVAL, or a call gives EIO;
+ * ext2 images that lie: mount refuses with EUCLEAN or EINVAL, or a call gives EIO;
  * never a panic, a hang or a write outside. First each known lie, then random damage.
  */
 #include "cmocka_host.h"

@@ -169,7 +169,7 @@ static void truncate_takes_private_copies_too(void **state)
 	env_file_end(vo);
 }
 
-/* regressions.md 11: the tail of an image must not reach the page cache. */
+/* The tail of an image must not reach the page cache. */
 static void an_image_reads_zero_behind_its_length_and_leaves_the_cache_alone(void **state)
 {
 	struct vm_object *vo = env_file(PG(3));

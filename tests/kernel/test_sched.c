@@ -181,7 +181,8 @@ static void sleep_once(struct team *team, unsigned me)
 	thread_clear_flags(thread_current(), THREAD_SIGPENDING | THREAD_KILLED);
 }
 
-/* What a wait of that mode returns when these flags come, and (late_condition) then the condition.
+/*
+ * What a wait of that mode returns when these flags come, and (late_condition) then the condition.
  */
 static int wait_result(enum wait_mode mode, uint32_t flags, bool late_condition)
 {

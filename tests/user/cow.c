@@ -1,4 +1,4 @@
-/* Families 1 and 2 of testing.md: copy-on-write over fork, and shared anonymous memory. */
+/* Copy-on-write over fork, and shared anonymous memory. */
 #include "tap.h"
 #include <sys/mman.h>
 

@@ -1,5 +1,5 @@
 /*
- * Family 7 of testing.md: bad user pointers give EFAULT, from every system call that takes one, never a fault of the
+ * Bad user pointers give EFAULT, from every system call that takes one, never a fault of the
  * kernel: NULL's page, an unmapped page, a kernel address, a non-canonical one, and a range that ends in a hole.
  */
 #include "tap.h"

@@ -1,4 +1,4 @@
-/* Family 4 of testing.md: files in memory, and that every way to a file sees the same bytes. */
+/* Files in memory, and that every way to a file sees the same bytes. */
 #include "tap.h"
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-/* Families 5 and 9 of testing.md: futexes and threads that share memory. */
+/* Futexes and threads that share memory. */
 #include "tap.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-/* Family 3 of testing.md: maps, their edits at heads, tails and middles, rights; brk and mremap. */
+/* Maps, their edits at heads, tails and middles, rights; brk and mremap. */
 #include "tap.h"
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-/* Family 10 of testing.md: signals. */
+/* Signals. */
 #include "tap.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -33,7 +33,8 @@ long tool_number(const char *text, long min, long max);
 /* Writes all of it. => 0 or -1 with errno set. */
 int write_all(int fd, const void *buf, size_t len);
 
-/* Copies from one descriptor to the other until the end. => 0; -1 if reading, -2 if writing failed.
+/*
+ * Copies from one descriptor to the other until the end. => 0; -1 if reading, -2 if writing failed.
  */
 int copy_fd(int from, int to);
 

@@ -4,7 +4,8 @@
 
 #include "fs/file.h"
 
-/* mode has S_IFCHR or S_IFBLK. ops serve every open of a node with that number, on any file system.
+/*
+ * mode has S_IFCHR or S_IFBLK. ops serve every open of a node with that number, on any file system.
  */
 int __must_check devfs_register(
 	const char *name, uint32_t mode, uint32_t devno, const struct file_ops *ops, void *priv);

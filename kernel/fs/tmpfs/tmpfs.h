@@ -1,4 +1,5 @@
-/* tmpfs: files in memory. Each regular file is a zero object; names live in the directory's inode.
+/*
+ * tmpfs: files in memory. Each regular file is a zero object; names live in the directory's inode.
  */
 #ifndef FS_TMPFS_H
 #define FS_TMPFS_H

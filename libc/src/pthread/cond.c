@@ -1,6 +1,6 @@
 /*
  * Condition variables: a sequence number that each signal and broadcast moves on, and a count of
- *waiters that saves the wake-up when there is none.
+ * waiters that saves the wake-up when there is none.
  *
  *	waiter (holds the mutex)		signaller
  *	waiters += 1
@@ -11,8 +11,8 @@
  *	sleep if seq == seq0
  *
  * If the signal comes before the sleep, seq differs and the waiter does not sleep; if it comes
- *after, the wake finds it. A waiter that saw seq0 before the signal is counted by then, since both
- *are sequentially consistent.
+ * after, the wake finds it. A waiter that saw seq0 before the signal is counted by then, since both
+ * are sequentially consistent.
  */
 #include "../futex.h"
 #include <errno.h>

@@ -4,10 +4,10 @@
  *	| guard page(s) | stack, grows down | TLS variables | struct __pthread |
  *
  * Who unmaps it: the joiner, after the kernel has cleared tid and woken it (CLONE_CHILD_CLEARTID);
- *or, of a detached thread, the thread itself in its last system call but one. The state decides
- *which, by compare-and-swap: JOINABLE goes to DETACHED (pthread_detach) or to EXITED (the thread
- *ends) and not on from there, so a pthread_detach that comes too late sees EXITED and joins
- *instead.
+ * or, of a detached thread, the thread itself in its last system call but one. The state decides
+ * which, by compare-and-swap: JOINABLE goes to DETACHED (pthread_detach) or to EXITED (the thread
+ * ends) and not on from there, so a pthread_detach that comes too late sees EXITED and joins
+ * instead.
  */
 #include "../futex.h"
 #include "../thread.h"
