@@ -30,6 +30,7 @@
 #include "mm/slab.h"
 #include "panic.h"
 #include "proc/init.h"
+#include "proc/oom_kill.h"
 #include "sched/sched.h"
 
 #define DEVICE_NAME_MAX 64
@@ -61,6 +62,7 @@ static void init_devices(void)
 	ext2_init();  /* the file system of disks */
 	proc_init();  /* processes, signals, futexes, procfs */
 	cache_init(); /* the flusher of dirty pages */
+	oom_kill_init();
 	tty_init();   /* serial line, screen and keyboard */
 	random_init_devices();
 	if (boot_info.module_len)

@@ -19,14 +19,14 @@
 	.popsection
 
 	.macro push_general
-	pushq	%r9
-	pushq	%r8
-	pushq	%r10
-	pushq	%rdx
-	pushq	%rsi
 	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
 	pushq	%rcx
 	pushq	%rax
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
 	pushq	%r11
 	pushq	%rbx
 	pushq	%rbp
@@ -44,14 +44,14 @@
 	popq	%rbp
 	popq	%rbx
 	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
 	popq	%rax
 	popq	%rcx
-	popq	%rdi
-	popq	%rsi
 	popq	%rdx
-	popq	%r10
-	popq	%r8
-	popq	%r9
+	popq	%rsi
+	popq	%rdi
 	.endm
 
 	.section .text.entry, "ax"
@@ -90,16 +90,14 @@ trap_common:
 return_to_user:
 	movq	%gs:CPU_CURRENT, %rax
 	testb	$3, THREAD_FLAGS(%rax)	/* SIGPENDING, KILLED */
-	jnz	return_work
+	jnz	1f
 	cmpb	$0, %gs:CPU_NEED_RESCHED
-	jne	return_work
-return_now:
+	jne	1f
 	pop_general
 	swapgs
 	addq	$16, %rsp
 	iretq
-return_work:
-	sti
+1:	sti
 	movq	%rsp, %rdi
 	call	return_to_user_work
 	cli
@@ -175,18 +173,17 @@ syscall_entry:
 	push_general
 	sti
 	xorl	%ebp, %ebp
-	movq	%rax, %rdi		/* the number */
-	leaq	REGS_RDI(%rsp), %rsi	/* its six arguments lie in order */
+	movq	%rsp, %rdi
 	call	syscall_dispatch
 	movq	%rax, REGS_RAX(%rsp)
 	cli
 	movq	%gs:CPU_CURRENT, %rax
 	testb	$3, THREAD_FLAGS(%rax)
-	jnz	return_work
+	jnz	2f
 	cmpb	$0, %gs:CPU_NEED_RESCHED
-	jne	return_work
+	jne	2f
 	cmpl	$VECTOR_SYSCALL, REGS_VECTOR(%rsp)
-	jne	return_now
+	jne	return_to_user
 	movq	REGS_RBP(%rsp), %rbp
 	movq	REGS_R10(%rsp), %r10
 	movq	REGS_R9(%rsp), %r9
@@ -200,6 +197,7 @@ syscall_entry:
 	movq	REGS_RSP(%rsp), %rsp
 	swapgs
 	sysretq
+2:	jmp	return_to_user
 
 /*
  * context_switch_stack(uint64_t *save_sp, uint64_t new_sp): the callee-saved registers go on the

@@ -177,6 +177,7 @@ static ssize_t write_locked(struct inode *inode, struct uio *u, uint64_t *pos)
 			return done ? done : moved;
 		*pos += (uint64_t)moved;
 		done += moved;
+		writeback_throttle();
 		if ((size_t)moved < n) {
 			int err = uio_fault_in(u, n - (size_t)moved, false);
 

@@ -125,6 +125,9 @@ void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last);
 typedef bool (*amap_visit_fn)(void *cookie, pgidx_t idx, struct page *pg);
 bool amap_visit(const struct amap *am, pgidx_t first, pgidx_t last, amap_visit_fn fn, void *cookie);
 uint64_t amap_resident(const struct amap *am, pgidx_t first, pgidx_t last);
+/* Pages of [first, last] that only this handle keeps: what wiping the range would free. => as
+ * amap_visit */
+uint64_t amap_exclusive(const struct amap *am, pgidx_t first, pgidx_t last);
 
 /*
  * May a vmap of the handle grow, or take in a neighbour without handle? Its new slots are those of

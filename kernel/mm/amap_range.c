@@ -128,6 +128,33 @@ uint64_t amap_resident(const struct amap *am, pgidx_t first, pgidx_t last)
 	return span_of_root(am, first, last, &sp) ? node_resident(am->root, sp) : 0;
 }
 
+static uint64_t node_exclusive(const struct amap_node *n, struct span sp)
+{
+	unsigned to = span_to(sp, n->level);
+	uint64_t pages = 0;
+
+	if (!amap_node_is_sole(n))
+		return 0;
+	for (unsigned i = span_from(sp, n->level); i < to; i++) {
+		void *child = LOAD_ACQUIRE(n->slots[i]);
+
+		if (!child)
+			continue;
+		if (n->level)
+			pages += node_exclusive(child, span_of_slot(sp, n->level, i));
+		else
+			pages += page_shares(child) == 1;
+	}
+	return pages;
+}
+
+uint64_t amap_exclusive(const struct amap *am, pgidx_t first, pgidx_t last)
+{
+	struct span sp;
+
+	return span_of_root(am, first, last, &sp) ? node_exclusive(am->root, sp) : 0;
+}
+
 static bool node_is_pure(const struct amap_node *n, struct span sp)
 {
 	unsigned to = span_to(sp, n->level);

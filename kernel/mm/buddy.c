@@ -23,6 +23,7 @@
 #include "lib/assert.h"
 #include "sync/spinlock.h"
 #include "lib/string.h"
+#include "mm/oom.h"
 #include "mm/physmap.h"
 #include "mm/slab.h"
 #include "mm/stats.h"
@@ -293,12 +294,12 @@ static bool make_room(unsigned order)
 	return reclaim && reclaim(MAX((uint64_t)1 << order, (uint64_t)PCPU_MOVE)) > 0;
 }
 
-static struct page *alloc_slow(unsigned order, unsigned flags)
+/* As long as something comes of it. Others may take what was found for us: not for ever. */
+static struct page *alloc_with_room(unsigned order, unsigned flags)
 {
-	/* Large blocks may be out of reach although frames come free: give up after some rounds. */
+	/* Large blocks may be out of reach although frames come free. */
 	unsigned rounds = order ? 8 : 64;
 
-	rank_assert_none_from(RANK_PAGE_BUSY);
 	while (rounds--) {
 		struct page *pg;
 		bool more = make_room(order);
@@ -308,6 +309,18 @@ static struct page *alloc_slow(unsigned order, unsigned flags)
 			return pg;
 	}
 	return NULL;
+}
+
+static struct page *alloc_slow(unsigned order, unsigned flags)
+{
+	struct page *pg;
+	int err = 0;
+
+	rank_assert_none_from(RANK_PAGE_BUSY);
+	while (!(pg = alloc_with_room(order, flags)) && order == 0 && !err)
+		err = mm_out_of_memory();
+	/* Who is being ended must not wait for memory on its way out. */
+	return err == -EINTR ? alloc_now(order, flags | ALLOC_RESERVE) : pg;
 }
 
 /* A free frame becomes the caller's. */

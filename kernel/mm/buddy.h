@@ -19,7 +19,8 @@ struct cpu;
 
 /*
  * 2^order frames, with pins 0, shares 0, type PG_KERNEL. NULL: none left.
- * Without ALLOC_NORECLAIM it may reclaim and sleep: => nothing of rank 33 or above held.
+ * Without ALLOC_NORECLAIM it may reclaim, have a process ended when nothing can be reclaimed (order
+ * 0), and sleep: => nothing of rank 33 or above held.
  */
 struct page *page_alloc(unsigned order, unsigned flags);
 /* n single frames into pages[]; returns how many it got. For stocks and read-ahead. */

@@ -43,6 +43,9 @@ void cache_truncate(struct vm_object *vo, uint64_t new_size);
  * rank 33 or above
  */
 int __must_check cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last);
+/* Somebody made pages dirty: wait while there are too many of them. Ends early for who is being
+ * killed. => no lock of rank 33 or above */
+void writeback_throttle(void);
 /* Remove clean, unpinned, unmapped (their translations are dropped) pages; returns frames freed. */
 uint64_t cache_drop_clean(struct vm_object *vo);
 /* All objects: sync(2), drop_caches. */

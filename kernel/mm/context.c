@@ -15,6 +15,7 @@
 #include "mm/amap.h"
 #include "mm/cow.h"
 #include "mm/edit.h"
+#include "mm/oom.h"
 #include "mm/slab.h"
 #include "mm/vmap.h"
 
@@ -35,6 +36,7 @@ void mm_init(void)
 	vmap_init();
 	amap_init();
 	cow_init();
+	mm_oom_init();
 }
 
 struct mm_context *mm_create_context(void)
@@ -54,6 +56,7 @@ struct mm_context *mm_create_context(void)
 	ctx->total_pages = ctx->locked_pages = ctx->data_pages = ctx->stack_pages = 0;
 	ctx->peak_pages = 0;
 	ctx->pins = 0;
+	ctx->dying = ctx->gone = false;
 	ctx->minor_faults = ctx->major_faults = 0;
 	ctx->mmap_top = MM_MMAP_TOP;
 	ctx->brk_start = ctx->brk = 0;
@@ -137,6 +140,10 @@ void mm_put_context(struct mm_context *ctx)
 	unlink_all(&e);
 	pmap_destroy(&ctx->pmap);
 	edit_end(&e);
+	if (unlikely(ctx->dying)) {
+		STORE_RELEASE(ctx->gone, true);
+		mm_oom_note_gone();
+	}
 	mm_drop_context(ctx);
 }
 

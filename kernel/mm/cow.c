@@ -266,7 +266,7 @@ static int fork_into(struct mm_context *dst, struct mm_context *src)
 
 	rw_write_lock_pair(&src->mm_lock, &dst->mm_lock);
 	copy_settings(dst, src);
-	err = clone_all(dst, src);
+	err = src->dying ? -EINTR : clone_all(dst, src);
 	if (!err && READ_ONCE(src->pins))
 		err = copy_pinned(dst);
 	/* Also after a failure: until the child is gone its pages are shared. */

@@ -185,6 +185,8 @@ static int fault_find(struct fault *f)
 {
 	struct vmap *above;
 
+	if (unlikely(f->ctx->dying))
+		return -EINTR;
 	f->vm = vmap_find(f->ctx, f->va);
 	if (!f->vm) {
 		above = vmap_find_after(f->ctx, f->va);
@@ -234,6 +236,7 @@ static int wait_for_page(struct fault *f)
 
 	f->object = NULL;
 	if (f->wait == FAULT_WAIT_WRITABLE) {
+		writeback_throttle();
 		err = vo->ops->make_writable(vo, f->wait_index);
 		f->made_writable = !err;
 		/* No space is a bus error, as on Linux. */

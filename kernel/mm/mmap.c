@@ -9,8 +9,7 @@
 #include "mm/edit.h"
 #include "mm/fault.h"
 #include "mm/paging.h"
-
-#define MAP_COUNT_MAX 65530 /* vmaps of one context: Linux's default vm.max_map_count */
+#include "mm/tune.h"
 
 /* A request, checked: what the new vmap will be. */
 struct map_plan {
@@ -137,7 +136,7 @@ static int map_check(struct vmap_edit *e, struct map_plan *mp)
 	}
 	if (err)
 		return err;
-	if (ctx->nvmaps >= MAP_COUNT_MAX)
+	if (ctx->nvmaps >= READ_ONCE(mm_tune.max_map_count))
 		return -ENOMEM;
 	if (!edit_within_limits(e, pick.npages, minus, mp->vmflags, mp->type == VMAP_TYPE_PRIVATE))
 		return -ENOMEM;

@@ -29,9 +29,11 @@ static uint64_t n_all, n_dirty;			/* (lists_lock) */
 static uint64_t pages_by_class[OBJECT_CLASSES]; /* (a) */
 static uint64_t dirty_pages;			/* (a) */
 
+/* Asked for with the object locked, for a page that was got by reclaim: the reserve has the node. What
+ * is taken from it the next request for a frame fetches back. */
 static void *radix_node_alloc(void)
 {
-	return slab_alloc(radix_cache, ALLOC_NORECLAIM | ALLOC_ZERO);
+	return slab_alloc(radix_cache, ALLOC_NORECLAIM | ALLOC_RESERVE | ALLOC_ZERO);
 }
 
 static void radix_node_free(void *node)

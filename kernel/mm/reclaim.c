@@ -6,6 +6,10 @@
  * takes the used ones too, then lets the owners of other caches shrink, and at last waits for the
  * flusher to make dirty pages clean. Private memory stays: there is no swap.
  *
+ * A small stock of clean pages stays whatever happens. Without it a machine that is full of private
+ * memory would go on for ever by dropping the code that it runs and reading it again, and nobody
+ * would see that memory has run out.
+ *
  * No lock of its own: the hand is the order of the list of objects.
  */
 #include "mm/reclaim.h"
@@ -14,6 +18,9 @@
 #include "mm/kva.h"
 #include "mm/object_pages.h"
 #include "mm/stats.h"
+
+#define KEEP_SHARE 64	/* of all frames, the part that stays as clean pages ... */
+#define KEEP_MAX   1024 /* ... and the most of it */
 
 static uint64_t (*shrinkers[RECLAIM_SHRINKERS])(void);
 
@@ -44,10 +51,22 @@ static uint64_t round_trip(uint64_t want, bool referenced)
 	return freed;
 }
 
+/* Clean pages of files that may go: the rest is what the running programs come back for at once. */
+static uint64_t clean_to_spare(void)
+{
+	uint64_t cached = object_pages_of(OBJECT_FILE) + object_pages_of(OBJECT_DEVICE);
+	uint64_t keep = object_dirty_total() + writeback_pages() +
+			MIN(buddy_total_frames() / KEEP_SHARE, (uint64_t)KEEP_MAX);
+
+	return cached > keep ? cached - keep : 0;
+}
+
 uint64_t reclaim_clean(uint64_t want)
 {
-	uint64_t freed = round_trip(want, false);
+	uint64_t freed;
 
+	want = MIN(want, clean_to_spare());
+	freed = round_trip(want, false);
 	if (freed < want)
 		freed += round_trip(want - freed, true);
 	mm_stat_add(STAT_RECLAIM, freed);

@@ -10,7 +10,8 @@
  *	            `> (failed) -> DIRTY again, the error goes to who asked
  *
  * The flusher is one thread: it writes everything that is dirty some seconds after the first page
- * became so, at once when there is too much of it, and sleeps without a timer when all is clean.
+ * became so, at once when there is too much of it, and sleeps without a timer when all is clean. Who makes pages
+ * dirty faster than that waits for it (writeback_throttle).
  */
 #include "klog.h"
 #include "lib/assert.h"
@@ -20,12 +21,12 @@
 #include "mm/object_pages.h"
 #include "mm/reclaim.h"
 #include "mm/stats.h"
+#include "mm/tune.h"
 #include "sched/clock.h"
 #include "sched/sched.h"
 #include "sync/waitqueue.h"
 
 #define RUN_MAX		 32
-#define FLUSH_DELAY_NS	 (5 * NSEC_PER_SEC)
 #define PROGRESS_WAIT_NS (2 * NSEC_PER_SEC)
 
 static uint64_t writing_pages; /* (a) */
@@ -112,7 +113,8 @@ static int run_write(struct run *r)
 {
 	int err = r->vo->ops->write(r->vo, r->pages, r->n);
 
-	mm_stat_add(STAT_PAGE_OUT, r->n);
+	if (!err)
+		mm_stat_add(STAT_PAGE_OUT, r->n);
 	__atomic_fetch_sub(&r->vo->nwriting, r->n, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&writing_pages, r->n, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < r->n; i++) {
@@ -199,10 +201,21 @@ int cache_sync_all(void)
 	return err;
 }
 
-/* More than a fifth of memory is dirty. */
+/* Dirty and being written: more than that percentage of memory? */
+static bool exceeds(unsigned percent)
+{
+	return object_dirty_total() + writeback_pages() > buddy_total_frames() * percent / 100;
+}
+
 static bool too_much(void)
 {
-	return object_dirty_total() > buddy_total_frames() / 5;
+	return exceeds(READ_ONCE(mm_tune.dirty_background_ratio));
+}
+
+static uint64_t flush_deadline(void)
+{
+	return clock_monotonic_ns() +
+	       READ_ONCE(mm_tune.dirty_writeback_centisecs) * (NSEC_PER_SEC / 100);
 }
 
 static bool flusher_must_run(void)
@@ -227,7 +240,7 @@ static void flusher_main(void *arg)
 		wait_event(&flusher_queue, object_dirty_total() > 0 || flusher_must_run());
 		__atomic_store_n(&flusher_idle, false, __ATOMIC_SEQ_CST);
 		(void)wait_event_mode(&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE,
-			clock_monotonic_ns() + FLUSH_DELAY_NS);
+			flush_deadline());
 		__atomic_store_n(&flush_now, false, __ATOMIC_SEQ_CST);
 		if (cache_sync_all())
 			klog_err("flusher: some pages could not be written");
@@ -239,6 +252,7 @@ static void flusher_main(void *arg)
 bool writeback_wait_progress(void)
 {
 	uint64_t round = __atomic_load_n(&rounds, __ATOMIC_SEQ_CST);
+	uint64_t written = mm_stat_get(STAT_PAGE_OUT);
 	int err;
 
 	if (!flusher || thread_current() == flusher || object_dirty_total() + writing_pages == 0)
@@ -247,7 +261,16 @@ bool writeback_wait_progress(void)
 	wake_one(&flusher_queue);
 	err = wait_event_mode(&progress_queue, READ_ONCE(rounds) != round, WAIT_KILLABLE,
 		clock_monotonic_ns() + PROGRESS_WAIT_NS);
-	return err == 0;
+	return err == 0 && mm_stat_get(STAT_PAGE_OUT) != written;
+}
+
+void writeback_throttle(void)
+{
+	while (unlikely(exceeds(READ_ONCE(mm_tune.dirty_ratio)))) {
+		/* What cannot be written is not waited for. */
+		if (!writeback_wait_progress())
+			break;
+	}
 }
 
 void cache_init(void)

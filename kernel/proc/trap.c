@@ -4,6 +4,7 @@
 #include "context.h"
 #include "klog.h"
 #include "lib/string.h"
+#include "panic.h"
 #include "proc/signal.h"
 
 void trap_user_fault(struct user_regs *regs, int signo, int code, uaddr_t addr, int trapno)
@@ -37,7 +38,9 @@ void trap_user_page_fault(struct user_regs *regs, uaddr_t addr, int err)
 	case -EINTR:
 		break;
 	case -ENOMEM:
-		klog_err("out of memory: killed process %d (%s)", p->node.nr, p->comm);
+		/* Whoever could be ended was: what is left is init, and who runs in its memory. */
+		if (p->is_init)
+			panic("Out of memory: only init is left, and it wants more");
 		flags = process_lock(p);
 		signal_group_exit_locked(p, SIGKILL);
 		process_unlock(p, flags);
