@@ -48,8 +48,6 @@ __noreturn void context_enter_user(void);
 uaddr_t regs_pc(const struct user_regs *regs);
 uaddr_t regs_sp(const struct user_regs *regs);
 uint64_t regs_syscall_nr(const struct user_regs *regs); /* UINT64_MAX: not in a system call */
-/* The same with the six argument registers as they were at entry, in one go. */
-uint64_t regs_syscall(const struct user_regs *regs, uint64_t args[6]);
 /* Go back to the system-call instruction, with number nr in its register (restart). */
 void regs_restart_syscall(struct user_regs *regs, uint64_t nr);
 void regs_set_result(struct user_regs *regs, long value);
@@ -66,7 +64,8 @@ long context_arch_prctl(int code, uaddr_t addr);
 struct signal_delivery {
 	int signo;
 	uaddr_t handler, restorer;
-	bool siginfo; /* SA_SIGINFO: the handler takes three arguments (they are always passed) */
+	bool siginfo; /* SA_SIGINFO: the handler takes three arguments (they are always passed);
+		       * without it the frame's siginfo is not written */
 	uint64_t oldmask; /* to be restored by sigreturn */
 	const void *info; /* struct abi siginfo, 128 bytes */
 	bool on_altstack; /* switch to the alternate stack now */

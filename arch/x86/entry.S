@@ -19,14 +19,14 @@
 	.popsection
 
 	.macro push_general
-	pushq	%rdi
-	pushq	%rsi
+	pushq	%r9
+	pushq	%r8
+	pushq	%r10
 	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
 	pushq	%rcx
 	pushq	%rax
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
 	pushq	%r11
 	pushq	%rbx
 	pushq	%rbp
@@ -44,14 +44,14 @@
 	popq	%rbp
 	popq	%rbx
 	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
 	popq	%rax
 	popq	%rcx
-	popq	%rdx
-	popq	%rsi
 	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%r10
+	popq	%r8
+	popq	%r9
 	.endm
 
 	.section .text.entry, "ax"
@@ -90,14 +90,16 @@ trap_common:
 return_to_user:
 	movq	%gs:CPU_CURRENT, %rax
 	testb	$3, THREAD_FLAGS(%rax)	/* SIGPENDING, KILLED */
-	jnz	1f
+	jnz	return_work
 	cmpb	$0, %gs:CPU_NEED_RESCHED
-	jne	1f
+	jne	return_work
+return_now:
 	pop_general
 	swapgs
 	addq	$16, %rsp
 	iretq
-1:	sti
+return_work:
+	sti
 	movq	%rsp, %rdi
 	call	return_to_user_work
 	cli
@@ -173,17 +175,18 @@ syscall_entry:
 	push_general
 	sti
 	xorl	%ebp, %ebp
-	movq	%rsp, %rdi
+	movq	%rax, %rdi		/* the number */
+	leaq	REGS_RDI(%rsp), %rsi	/* its six arguments lie in order */
 	call	syscall_dispatch
 	movq	%rax, REGS_RAX(%rsp)
 	cli
 	movq	%gs:CPU_CURRENT, %rax
 	testb	$3, THREAD_FLAGS(%rax)
-	jnz	2f
+	jnz	return_work
 	cmpb	$0, %gs:CPU_NEED_RESCHED
-	jne	2f
+	jne	return_work
 	cmpl	$VECTOR_SYSCALL, REGS_VECTOR(%rsp)
-	jne	return_to_user
+	jne	return_now
 	movq	REGS_RBP(%rsp), %rbp
 	movq	REGS_R10(%rsp), %r10
 	movq	REGS_R9(%rsp), %r9
@@ -197,7 +200,6 @@ syscall_entry:
 	movq	REGS_RSP(%rsp), %rsp
 	swapgs
 	sysretq
-2:	jmp	return_to_user
 
 /*
  * context_switch_stack(uint64_t *save_sp, uint64_t new_sp): the callee-saved registers go on the

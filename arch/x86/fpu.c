@@ -11,6 +11,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/slab.h"
+#include "patch.h"
 
 #define FPU_ALIGN     64u
 #define FCW_INITIAL   0x037fu
@@ -84,6 +85,57 @@ void fpu_load(const void *area)
 	bool ok = fpu_load_checked(area);
 
 	assert(ok);
+}
+
+/* `insn` on the user memory at p; err becomes 1 when it faults. */
+#define FPU_USER_INSN(insn)                     \
+	PATCH_SITE(STAC_CODE)                   \
+	"1: " insn "\n"                         \
+	"2:\n\t"                                \
+	".pushsection .text.unlikely, \"ax\"\n" \
+	"3: movl $1, %[err]\n\t"                \
+	"jmp 2b\n\t"                            \
+	".popsection\n\t" PATCH_SITE(CLAC_CODE) EXTABLE("1b", "3b", 0)
+
+int fpu_save_user(uaddr_t at)
+{
+	uint32_t lo = (uint32_t)cpu_features.xcr0, hi = (uint32_t)(cpu_features.xcr0 >> 32);
+	int err = 0;
+
+	if (at > USER_MAX - cpu_features.fpu_size)
+		return -EFAULT;
+	if (!cpu_features.xsave)
+		__asm__ volatile(FPU_USER_INSN("fxsave64 (%[p])")
+				 : [err] "+r"(err)
+				 : [p] "r"(at)
+				 : "memory");
+	else
+		__asm__ volatile(FPU_USER_INSN("xsave64 (%[p])\n\t"
+					       "4: orb $3, 512(%[p])") EXTABLE("4b", "3b", 0)
+				 : [err] "+r"(err)
+				 : [p] "r"(at), "a"(lo), "d"(hi)
+				 : "memory", "cc");
+	return err ? -EFAULT : 0;
+}
+
+int fpu_load_user(uaddr_t at)
+{
+	uint32_t lo = (uint32_t)cpu_features.xcr0, hi = (uint32_t)(cpu_features.xcr0 >> 32);
+	int err = 0;
+
+	if (at > USER_MAX - cpu_features.fpu_size)
+		return -EFAULT;
+	if (!cpu_features.xsave)
+		__asm__ volatile(FPU_USER_INSN("fxrstor64 (%[p])")
+				 : [err] "+r"(err)
+				 : [p] "r"(at)
+				 : "memory");
+	else
+		__asm__ volatile(FPU_USER_INSN("xrstor64 (%[p])")
+				 : [err] "+r"(err)
+				 : [p] "r"(at), "a"(lo), "d"(hi)
+				 : "memory");
+	return err ? -EFAULT : 0;
 }
 
 void fpu_reset(void)

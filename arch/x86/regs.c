@@ -51,17 +51,6 @@ uint64_t regs_syscall_nr(const struct user_regs *regs)
 	return regs->vector == VECTOR_SYSCALL ? regs->error : UINT64_MAX;
 }
 
-uint64_t regs_syscall(const struct user_regs *regs, uint64_t args[6])
-{
-	args[0] = regs->rdi;
-	args[1] = regs->rsi;
-	args[2] = regs->rdx;
-	args[3] = regs->r10;
-	args[4] = regs->r8;
-	args[5] = regs->r9;
-	return regs_syscall_nr(regs);
-}
-
 void regs_restart_syscall(struct user_regs *regs, uint64_t nr)
 {
 	regs->rax = nr;

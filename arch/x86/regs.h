@@ -39,13 +39,13 @@
 
 /* Offsets in struct user_regs (regs.c asserts them). */
 #define REGS_RBP    32
-#define REGS_R10    56
-#define REGS_R9	    64
-#define REGS_R8	    72
-#define REGS_RAX    80
-#define REGS_RDX    96
-#define REGS_RSI    104
-#define REGS_RDI    112
+#define REGS_RAX    56
+#define REGS_RDI    72
+#define REGS_RSI    80
+#define REGS_RDX    88
+#define REGS_R10    96
+#define REGS_R8	    104
+#define REGS_R9	    112
 #define REGS_VECTOR 120
 #define REGS_RIP    136
 #define REGS_CS	    144
@@ -64,8 +64,8 @@
 #include "lib/base.h"
 
 struct user_regs {
-	uint64_t r15, r14, r13, r12, rbp, rbx;
-	uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, rax, rcx;
+	uint64_t rdi, rsi, rdx, r10, r8, r9; /* arguments of system calls, in their order */
 	uint64_t vector;
 	uint64_t error; /* error code of the CPU; in a system call its number */
 	uint64_t rip, cs, rflags, rsp, ss;

@@ -15,6 +15,7 @@
 #include "lib/string.h"
 #include "regs.h"
 #include "sched/thread.h"
+#include "user_access.h"
 #include "usercopy.h"
 
 #define UC_FP_XSTATE	     0x1ull
@@ -33,7 +34,7 @@
 struct sigcontext {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
-	uint16_t cs, gs, fs, ss;
+	uint64_t selectors; /* cs, gs, fs, ss: 16 bits each */
 	uint64_t err, trapno, oldmask, cr2;
 	uint64_t fpstate;
 	uint64_t reserved[8];
@@ -63,73 +64,114 @@ struct xstate_header {
 	uint64_t xstate_bv, xcomp_bv, reserved[6];
 };
 
+struct fpu_frame {
+	uint8_t fxsave[FXSAVE_SIZE - sizeof(struct xstate_sw)];
+	struct xstate_sw sw;
+	struct xstate_header header;
+};
+
 _Static_assert(sizeof(struct sigcontext) == 256, "struct sigcontext");
 _Static_assert(sizeof(struct ucontext) == 304, "struct ucontext");
 _Static_assert(sizeof(struct rt_sigframe) == 440, "struct rt_sigframe");
 _Static_assert(sizeof(struct xstate_sw) == 48, "struct _fpx_sw_bytes");
+_Static_assert(offsetof(struct fpu_frame, header) == FXSAVE_SIZE, "struct _xstate");
 
-#define SW_OFFSET (FXSAVE_SIZE - sizeof(struct xstate_sw))
+/* The kernel has no others for user mode. */
+#define SELECTORS (SEL_USER_CODE | (uint64_t)SEL_USER_DATA << 48)
 
 static size_t fpu_frame_size(void)
 {
 	return cpu_features.fpu_size + (cpu_features.xsave ? sizeof(uint32_t) : 0);
 }
 
+/* What tells about the state is written first; the CPU itself writes the rest, and of the header only
+ * the components. => the range is checked */
 static int push_fpu(uaddr_t at)
 {
-	uint32_t size = cpu_features.fpu_size, magic2 = FP_XSTATE_MAGIC2;
-	uint8_t *area = thread_current()->arch.fpu;
-	struct xstate_sw sw = {
-		.magic1 = FP_XSTATE_MAGIC1,
-		.extended_size = size + (uint32_t)sizeof(magic2),
-		.xfeatures = cpu_features.xcr0,
-		.xstate_size = size,
-	};
-	struct xstate_header *header = (struct xstate_header *)(area + FXSAVE_SIZE);
+	struct fpu_frame *f = (struct fpu_frame *)at;
+	uint32_t size = cpu_features.fpu_size;
 
-	/* A switch during the copy saves the same state again: the kernel does not change it. */
-	fpu_save_full(area);
-	if (copy_to_user(at, area, size))
-		return -EFAULT;
 	if (!cpu_features.xsave)
-		return 0;
-	/* Handlers that know only the first 512 bytes may edit them: they count in any case. */
-	header->xstate_bv |= XSTATE_FPSSE;
-	if (copy_to_user(at + SW_OFFSET, &sw, sizeof(sw)) ||
-		copy_to_user(at + FXSAVE_SIZE, &header->xstate_bv, sizeof(header->xstate_bv)))
-		return -EFAULT;
-	return copy_to_user(at + size, &magic2, sizeof(magic2));
+		return fpu_save_user(at);
+	user_access_begin();
+	user_put32(&f->sw.magic1, FP_XSTATE_MAGIC1, fault);
+	user_put32(&f->sw.extended_size, size + sizeof(uint32_t), fault);
+	user_put64(&f->sw.xfeatures, cpu_features.xcr0, fault);
+	user_put64(&f->sw.xstate_size, size, fault);
+	for (unsigned i = 0; i < ARRAY_SIZE(f->sw.padding) / 2; i++)
+		user_put64(&f->sw.padding[2 * i + 1], 0, fault);
+	user_put64(&f->header.xstate_bv, 0, fault);
+	user_put64(&f->header.xcomp_bv, 0, fault);
+	for (unsigned i = 0; i < ARRAY_SIZE(f->header.reserved); i++)
+		user_put64(&f->header.reserved[i], 0, fault);
+	user_put32((uint32_t *)(at + size), FP_XSTATE_MAGIC2, fault);
+	user_access_end();
+	return fpu_save_user(at);
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
-static void fill_context(
+/* => the range is checked */
+static int push_context(
 	struct sigcontext *sc, const struct user_regs *regs, const struct signal_delivery *d)
 {
-	*sc = (struct sigcontext){
-		.r8 = regs->r8,
-		.r9 = regs->r9,
-		.r10 = regs->r10,
-		.r11 = regs->r11,
-		.r12 = regs->r12,
-		.r13 = regs->r13,
-		.r14 = regs->r14,
-		.r15 = regs->r15,
-		.rdi = regs->rdi,
-		.rsi = regs->rsi,
-		.rbp = regs->rbp,
-		.rbx = regs->rbx,
-		.rdx = regs->rdx,
-		.rax = regs->rax,
-		.rcx = regs->rcx,
-		.rsp = regs->rsp,
-		.rip = regs->rip,
-		.rflags = regs->rflags,
-		.cs = SEL_USER_CODE,
-		.ss = SEL_USER_DATA,
-		.trapno = (uint64_t)d->trapno,
-		.err = d->trapno == VEC_PF && regs->vector == VEC_PF ? regs->error : 0,
-		.oldmask = d->oldmask,
-		.cr2 = d->cr2,
-	};
+	user_access_begin();
+	user_put64(&sc->r8, regs->r8, fault);
+	user_put64(&sc->r9, regs->r9, fault);
+	user_put64(&sc->r10, regs->r10, fault);
+	user_put64(&sc->r11, regs->r11, fault);
+	user_put64(&sc->r12, regs->r12, fault);
+	user_put64(&sc->r13, regs->r13, fault);
+	user_put64(&sc->r14, regs->r14, fault);
+	user_put64(&sc->r15, regs->r15, fault);
+	user_put64(&sc->rdi, regs->rdi, fault);
+	user_put64(&sc->rsi, regs->rsi, fault);
+	user_put64(&sc->rbp, regs->rbp, fault);
+	user_put64(&sc->rbx, regs->rbx, fault);
+	user_put64(&sc->rdx, regs->rdx, fault);
+	user_put64(&sc->rax, regs->rax, fault);
+	user_put64(&sc->rcx, regs->rcx, fault);
+	user_put64(&sc->rsp, regs->rsp, fault);
+	user_put64(&sc->rip, regs->rip, fault);
+	user_put64(&sc->rflags, regs->rflags, fault);
+	user_put64(&sc->selectors, SELECTORS, fault);
+	user_put64(&sc->err, d->trapno == VEC_PF && regs->vector == VEC_PF ? regs->error : 0,
+		fault);
+	user_put64(&sc->trapno, d->trapno, fault);
+	user_put64(&sc->oldmask, d->oldmask, fault);
+	user_put64(&sc->cr2, d->cr2, fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* Everything but registers and FPU state. The words that Linux leaves as they were on the stack are
+ * left here too. => the range is checked */
+static int push_about(struct rt_sigframe *frame, uaddr_t fpstate, const struct signal_delivery *d)
+{
+	struct ucontext *uc = &frame->uc;
+
+	user_access_begin();
+	user_put64(&frame->pretcode, d->restorer, fault);
+	user_put64(&uc->uc_flags,
+		UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (cpu_features.xsave ? UC_FP_XSTATE : 0),
+		fault);
+	user_put64(&uc->uc_link, 0, fault);
+	user_put64(&uc->uc_stack.ss_sp, d->ss_sp, fault);
+	user_put32(&uc->uc_stack.ss_flags, d->ss_flags, fault);
+	user_put64(&uc->uc_stack.ss_size, d->ss_size, fault);
+	user_put64(&uc->uc_mcontext.fpstate, fpstate, fault);
+	user_put64(&uc->uc_sigmask, d->oldmask, fault);
+	user_access_end();
+	if (!d->siginfo)
+		return 0;
+	return copy_to_user((uaddr_t)frame->info, d->info, sizeof(frame->info));
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
 int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
@@ -137,23 +179,14 @@ int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
 	uaddr_t top = d->on_altstack ? d->ss_sp + d->ss_size : regs->rsp - RED_ZONE;
 	uaddr_t fpstate = ALIGN_DOWN(top - fpu_frame_size(), 64);
 	uaddr_t at = ALIGN_DOWN(fpstate - sizeof(struct rt_sigframe), 16) - 8;
-	struct rt_sigframe frame = {.pretcode = d->restorer};
+	struct rt_sigframe *frame = (struct rt_sigframe *)at;
 	irqflags_t flags;
 
 	/* A stack pointer near 0 wraps; what lies outside the alternate stack is somebody else's. */
-	if (at >= top || (d->on_altstack && at < d->ss_sp))
+	if (at >= top || top > USER_MAX || (d->on_altstack && at < d->ss_sp))
 		return -EFAULT;
-	frame.uc.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	if (cpu_features.xsave)
-		frame.uc.uc_flags |= UC_FP_XSTATE;
-	frame.uc.uc_stack.ss_sp = d->ss_sp;
-	frame.uc.uc_stack.ss_size = d->ss_size;
-	frame.uc.uc_stack.ss_flags = d->ss_flags;
-	frame.uc.uc_sigmask = d->oldmask;
-	fill_context(&frame.uc.uc_mcontext, regs, d);
-	frame.uc.uc_mcontext.fpstate = fpstate;
-	memcpy(frame.info, d->info, sizeof(frame.info));
-	if (push_fpu(fpstate) || copy_to_user(at, &frame, sizeof(frame)))
+	if (push_fpu(fpstate) || push_about(frame, fpstate, d) ||
+		push_context(&frame->uc.uc_mcontext, regs, d))
 		return -EFAULT;
 	flags = irq_save();
 	fpu_reset(); /* a handler begins with a fresh state */
@@ -163,36 +196,46 @@ int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
 	regs->rip = MIN(d->handler, USER_MAX);
 	regs->rsp = at;
 	regs->rdi = (uint64_t)d->signo;
-	regs->rsi = at + offsetof(struct rt_sigframe, info);
-	regs->rdx = at + offsetof(struct rt_sigframe, uc);
+	regs->rsi = (uaddr_t)frame->info;
+	regs->rdx = (uaddr_t)&frame->uc;
 	regs->rax = 0;
 	regs->rflags &= ~(RFLAGS_DF | RFLAGS_RF | RFLAGS_TF);
 	regs->vector = VECTOR_NONE;
 	return 0;
 }
 
-/* What to take from the state at `at`: its size and components; 512 bytes if it does not say more. */
+/* What to take from the state at `at`: its size and components; 512 bytes if it does not say more.
+ * => the range is checked */
 static int read_fpu_size(uaddr_t at, size_t *size, uint64_t *xfeatures)
 {
-	struct xstate_sw sw;
-	uint32_t magic2;
+	const struct fpu_frame *f = (const struct fpu_frame *)at;
+	uint32_t magic1, magic2, extended_size, xstate_size;
+	uint64_t components;
 
 	*size = FXSAVE_SIZE;
-	*xfeatures = XSTATE_FPSSE;
+	*xfeatures = cpu_features.xsave ? XSTATE_FPSSE : 0;
 	if (!cpu_features.xsave)
 		return 0;
-	if (copy_from_user(&sw, at + SW_OFFSET, sizeof(sw)))
-		return -EFAULT;
-	if (sw.magic1 != FP_XSTATE_MAGIC1 || sw.xstate_size < XSTATE_MIN ||
-		sw.xstate_size > cpu_features.fpu_size || sw.extended_size < sw.xstate_size)
+	user_access_begin();
+	magic1 = user_get32(&f->sw.magic1, fault);
+	extended_size = user_get32(&f->sw.extended_size, fault);
+	components = user_get64(&f->sw.xfeatures, fault);
+	xstate_size = user_get32(&f->sw.xstate_size, fault);
+	user_access_end();
+	if (magic1 != FP_XSTATE_MAGIC1 || xstate_size < XSTATE_MIN ||
+		xstate_size > cpu_features.fpu_size || extended_size < xstate_size)
 		return 0;
-	if (copy_from_user(&magic2, at + sw.xstate_size, sizeof(magic2)))
-		return -EFAULT;
+	user_access_begin();
+	magic2 = user_get32((const uint32_t *)(at + xstate_size), fault);
+	user_access_end();
 	if (magic2 != FP_XSTATE_MAGIC2)
 		return 0;
-	*size = sw.xstate_size;
-	*xfeatures = sw.xfeatures;
+	*size = xstate_size;
+	*xfeatures = components;
 	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
 /* Leave in the area only what the CPU accepts. */
@@ -213,22 +256,14 @@ static void sanitize_fpu(uint8_t *area, size_t size, uint64_t xfeatures)
 	memset(header->reserved, 0, sizeof(header->reserved));
 }
 
-static int pop_fpu(uaddr_t at)
+/* A state of another size, unaligned, or one that the CPU refused: by way of a copy that is put
+ * right first. */
+static int pop_fpu_repaired(uaddr_t at, size_t size, uint64_t xfeatures)
 {
 	irqflags_t flags;
-	uint64_t xfeatures;
 	uint8_t *area;
-	size_t size;
 	bool ok;
 
-	if (!at) {
-		flags = irq_save();
-		fpu_reset();
-		irq_restore(flags);
-		return 0;
-	}
-	if (read_fpu_size(at, &size, &xfeatures))
-		return -EFAULT;
 	/* Not into the thread's own area: a switch during the copy would save over it. */
 	area = fpu_alloc();
 	if (!area)
@@ -244,46 +279,91 @@ static int pop_fpu(uaddr_t at)
 	return ok ? 0 : -EFAULT;
 }
 
-static void take_context(struct user_regs *regs, const struct sigcontext *sc)
+static int pop_fpu(uaddr_t at)
 {
-	regs->r8 = sc->r8;
-	regs->r9 = sc->r9;
-	regs->r10 = sc->r10;
-	regs->r11 = sc->r11;
-	regs->r12 = sc->r12;
-	regs->r13 = sc->r13;
-	regs->r14 = sc->r14;
-	regs->r15 = sc->r15;
-	regs->rdi = sc->rdi;
-	regs->rsi = sc->rsi;
-	regs->rbp = sc->rbp;
-	regs->rbx = sc->rbx;
-	regs->rdx = sc->rdx;
-	regs->rax = sc->rax;
-	regs->rcx = sc->rcx;
-	regs->rsp = sc->rsp;
-	regs->rip = sc->rip;
+	uint64_t xfeatures;
+	size_t size;
+
+	if (!at) {
+		irqflags_t flags = irq_save();
+
+		fpu_reset();
+		irq_restore(flags);
+		return 0;
+	}
+	if (at > USER_MAX - fpu_frame_size() || read_fpu_size(at, &size, &xfeatures))
+		return -EFAULT;
+	if (likely(size == cpu_features.fpu_size && xfeatures == cpu_features.xcr0 &&
+		   fpu_load_user(at) == 0))
+		return 0;
+	return pop_fpu_repaired(at, size, xfeatures);
+}
+
+/* The registers as the frame has them. => the range is checked; on a fault regs is half changed */
+static int take_context(struct user_regs *regs, const struct sigcontext *sc)
+{
+	uint64_t rflags;
+
+	user_access_begin();
+	regs->r8 = user_get64(&sc->r8, fault);
+	regs->r9 = user_get64(&sc->r9, fault);
+	regs->r10 = user_get64(&sc->r10, fault);
+	regs->r11 = user_get64(&sc->r11, fault);
+	regs->r12 = user_get64(&sc->r12, fault);
+	regs->r13 = user_get64(&sc->r13, fault);
+	regs->r14 = user_get64(&sc->r14, fault);
+	regs->r15 = user_get64(&sc->r15, fault);
+	regs->rdi = user_get64(&sc->rdi, fault);
+	regs->rsi = user_get64(&sc->rsi, fault);
+	regs->rbp = user_get64(&sc->rbp, fault);
+	regs->rbx = user_get64(&sc->rbx, fault);
+	regs->rdx = user_get64(&sc->rdx, fault);
+	regs->rax = user_get64(&sc->rax, fault);
+	regs->rcx = user_get64(&sc->rcx, fault);
+	regs->rsp = user_get64(&sc->rsp, fault);
+	rflags = user_get64(&sc->rflags, fault);
+	user_access_end();
 	regs->cs = SEL_USER_CODE;
 	regs->ss = SEL_USER_DATA;
-	regs->rflags = (regs->rflags & ~RFLAGS_USER) | (sc->rflags & RFLAGS_USER);
+	regs->rflags = (regs->rflags & ~RFLAGS_USER) | (rflags & RFLAGS_USER);
 	regs->vector = VECTOR_NONE;
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* => the range is checked */
+static int read_about(const struct ucontext *uc, struct signal_restore *r, uint64_t *rip,
+	uaddr_t *fpstate)
+{
+	user_access_begin();
+	r->ss_sp = user_get64(&uc->uc_stack.ss_sp, fault);
+	r->ss_flags = (int)user_get32(&uc->uc_stack.ss_flags, fault);
+	r->ss_size = user_get64(&uc->uc_stack.ss_size, fault);
+	*rip = user_get64(&uc->uc_mcontext.rip, fault);
+	*fpstate = user_get64(&uc->uc_mcontext.fpstate, fault);
+	r->mask = user_get64(&uc->uc_sigmask, fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
 int signal_frame_pop(struct user_regs *regs, struct signal_restore *r)
 {
-	struct ucontext uc;
 	/* The handler's return took the restorer's address from the stack. */
 	uaddr_t at = regs->rsp - sizeof(uint64_t) + offsetof(struct rt_sigframe, uc);
+	const struct ucontext *uc = (const struct ucontext *)at;
+	uint64_t rip;
+	uaddr_t fpstate;
 
-	if (copy_from_user(&uc, at, sizeof(uc)))
+	if (at > USER_MAX - sizeof(*uc) || read_about(uc, r, &rip, &fpstate))
 		return -EFAULT;
 	/* IRET itself would fault on an address that is not canonical. */
-	if (uc.uc_mcontext.rip >= USER_MAX || pop_fpu(uc.uc_mcontext.fpstate))
+	if (rip >= USER_MAX || pop_fpu(fpstate) || take_context(regs, &uc->uc_mcontext))
 		return -EFAULT;
-	take_context(regs, &uc.uc_mcontext);
-	r->mask = uc.uc_sigmask;
-	r->ss_sp = uc.uc_stack.ss_sp;
-	r->ss_size = uc.uc_stack.ss_size;
-	r->ss_flags = uc.uc_stack.ss_flags;
+	regs->rip = rip;
 	return 0;
 }

@@ -111,40 +111,45 @@ int signal_kill(int pid, int sig)
 	return kill_group(-pid, &info, sig);
 }
 
-/* To the thread tid, of process tgid unless that is 0. */
-static int kill_thread(int tgid, int tid, const struct abi_siginfo *info, int sig)
+/* *sq (NULL: there is none) becomes NULL when it was used up. info->si_signo 0: only look. => pid_lock
+ */
+static int kill_task_locked(
+	struct task *task, int tgid, const struct abi_siginfo *info, struct sigqueue **sq)
 {
-	struct process *p = process_find_by_tid(tid);
-	struct sigqueue *sq;
+	struct process *p = task->process;
+	int sig = info->si_signo;
+	bool charged;
+
+	if (tgid && p->node.nr != tgid)
+		return -ESRCH;
+	if (!sig)
+		return 0;
+	charged = *sq && sigqueue_charge(p);
+	if (!charged && sig >= SIGRTMIN && info->si_code != SI_USER && info->si_code != SI_TKILL)
+		return -EAGAIN;
+	if (kill_one_locked(p, task, sig, charged ? *sq : NULL))
+		*sq = NULL;
+	else if (charged)
+		sigqueue_uncharge(p);
+	return 0;
+}
+
+/* To the thread tid, of process tgid unless that is 0. */
+static int kill_thread(int tgid, int tid, const struct abi_siginfo *info)
+{
+	struct sigqueue *sq = info->si_signo ? sigqueue_make(info) : NULL;
 	struct pid_node *n;
-	irqflags_t flags;
+	irqflags_t flags = pids_lock();
 	int err = -ESRCH;
 
-	if (!p)
-		return -ESRCH;
-	sq = sig ? sigqueue_alloc(p) : NULL;
-	if (sig >= SIGRTMIN && !sq && info->si_code != SI_USER && info->si_code != SI_TKILL) {
-		err = -EAGAIN;
-		goto out;
-	}
-	if (sq) {
-		list_init(&sq->link);
-		siginfo_copy(&sq->info, info);
-	}
-	flags = pids_lock();
 	n = pid_find_locked(tid, PID_TASK);
-	if (n && container_of(n, struct task, node)->process == p &&
-		(!tgid || p->node.nr == tgid)) {
-		err = 0;
-		if (sig && kill_one_locked(p, container_of(n, struct task, node), sig, sq))
-			sq = NULL;
-	} else if (!n && p->node.nr == tid && (!tgid || tgid == tid)) {
+	if (n)
+		err = kill_task_locked(container_of(n, struct task, node), tgid, info, &sq);
+	else if ((!tgid || tgid == tid) && pid_find_locked(tid, PID_PROCESS))
 		err = 0; /* the main thread ended before the others: a zombie, as on Linux */
-	}
 	pids_unlock(flags);
-	sigqueue_free(p, sq);
-out:
-	process_put(p);
+	if (sq)
+		sigqueue_drop(sq);
 	return err;
 }
 
@@ -155,7 +160,7 @@ int signal_tgkill(int tgid, int tid, int sig)
 	if (tid <= 0 || tgid < 0 || (sig && !signal_valid(sig)))
 		return -EINVAL;
 	info_user(&info, sig, SI_TKILL);
-	return kill_thread(tgid, tid, &info, sig);
+	return kill_thread(tgid, tid, &info);
 }
 
 int signal_queue(int tgid, int tid, const struct abi_siginfo *info)
@@ -168,5 +173,5 @@ int signal_queue(int tgid, int tid, const struct abi_siginfo *info)
 	/* Nobody may pretend that the kernel or kill(2) sent it, but to himself. */
 	if ((info->si_code >= 0 || info->si_code == SI_TKILL) && !self)
 		return -EPERM;
-	return tid ? kill_thread(tgid, tid, info, sig) : kill_process(tgid, info, sig);
+	return tid ? kill_thread(tgid, tid, info) : kill_process(tgid, info, sig);
 }

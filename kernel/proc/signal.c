@@ -25,26 +25,53 @@ void signal_init(void)
 	sigqueue_cache = slab_cache_create("sigqueue", sizeof(struct sigqueue), 8, NULL);
 }
 
+bool sigqueue_charge(struct process *to)
+{
+	if (likely(__atomic_add_fetch(&to->nqueued, 1, __ATOMIC_RELAXED) <=
+		    rlimit_get(to, RLIMIT_SIGPENDING)))
+		return true;
+	sigqueue_uncharge(to);
+	return false;
+}
+
+void sigqueue_uncharge(struct process *of)
+{
+	__atomic_fetch_sub(&of->nqueued, 1, __ATOMIC_RELAXED);
+}
+
 struct sigqueue *sigqueue_alloc(struct process *to)
 {
 	struct sigqueue *sq;
 
-	if (__atomic_add_fetch(&to->nqueued, 1, __ATOMIC_RELAXED) >
-		rlimit_get(to, RLIMIT_SIGPENDING))
-		goto out_count;
+	if (!sigqueue_charge(to))
+		return NULL;
 	sq = slab_alloc(sigqueue_cache, 0);
-	if (sq)
-		return sq;
-out_count:
-	__atomic_fetch_sub(&to->nqueued, 1, __ATOMIC_RELAXED);
-	return NULL;
+	if (!sq)
+		sigqueue_uncharge(to);
+	return sq;
 }
 
 void sigqueue_free(struct process *of, struct sigqueue *sq)
 {
 	if (!sq)
 		return;
-	__atomic_fetch_sub(&of->nqueued, 1, __ATOMIC_RELAXED);
+	sigqueue_uncharge(of);
+	slab_free(sigqueue_cache, sq);
+}
+
+struct sigqueue *sigqueue_make(const struct abi_siginfo *info)
+{
+	struct sigqueue *sq = slab_alloc(sigqueue_cache, 0);
+
+	if (sq) {
+		list_init(&sq->link);
+		siginfo_copy(&sq->info, info);
+	}
+	return sq;
+}
+
+void sigqueue_drop(struct sigqueue *sq)
+{
 	slab_free(sigqueue_cache, sq);
 }
 

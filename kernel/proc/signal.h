@@ -40,8 +40,15 @@ static inline void siginfo_finish(struct abi_siginfo *info)
 }
 
 void signal_init(void);
+/* An entry that counts for process `to` until it is freed. NULL: no memory, or RLIMIT_SIGPENDING. */
 struct sigqueue *sigqueue_alloc(struct process *to);
 void sigqueue_free(struct process *of, struct sigqueue *sq);
+/* The same in two steps, for a target that is found under a lock: an entry with info in it (NULL: no
+ * memory), and the counting. charge is false at the limit. */
+struct sigqueue *sigqueue_make(const struct abi_siginfo *info);
+void sigqueue_drop(struct sigqueue *sq);
+bool sigqueue_charge(struct process *to);
+void sigqueue_uncharge(struct process *of);
 
 /*
  * Make a signal pending for task (NULL: for whichever thread of p takes it). sq carries the siginfo;

@@ -17,16 +17,24 @@
 #include "sched/sched.h"
 #include "usercopy.h"
 
-void signal_recalc_locked(struct task *task)
+static inline void recalc_locked(struct task *task)
 {
 	const struct process *p = task->process;
 	sigset_k set = (task->pending.set | p->pending.set) & ~task->blocked;
+	bool want = set || p->group_exit || p->group_stop || p->cont_pending || task->must_die;
 
 	dassert(spin_held(&p->lock));
-	if (set || p->group_exit || p->group_stop || p->cont_pending || task->must_die)
+	if (want == !!(thread_flags(task->thread) & THREAD_SIGPENDING))
+		return;
+	if (want)
 		thread_set_flags(task->thread, THREAD_SIGPENDING);
 	else
 		thread_clear_flags(task->thread, THREAD_SIGPENDING);
+}
+
+void signal_recalc_locked(struct task *task)
+{
+	recalc_locked(task);
 }
 
 void signal_retarget_locked(struct task *task, sigset_k sigs)
@@ -63,7 +71,7 @@ static struct sigqueue *pending_find(struct sigpending *pend, int sig, bool *mor
 	return first;
 }
 
-static int pending_take(
+static inline int pending_take(
 	struct sigpending *pend, sigset_k set, struct abi_siginfo *info, struct sigqueue **dead)
 {
 	sigset_k ready = pend->set & set;
@@ -108,9 +116,10 @@ void signal_set_blocked(struct task *task, sigset_k set)
 	if (set == task->blocked)
 		return;
 	flags = process_lock(p);
-	signal_retarget_locked(task, set & ~task->blocked);
+	if (unlikely(p->pending.set & set & ~task->blocked))
+		signal_retarget_locked(task, set & ~task->blocked);
 	task->blocked = set;
-	signal_recalc_locked(task);
+	recalc_locked(task);
 	process_unlock(p, flags);
 }
 
@@ -184,6 +193,7 @@ static void signal_default_stop(struct task *task, int sig, irqflags_t *flags)
 
 struct signal_taken {
 	int sig;
+	sigset_k oldmask; /* what sigreturn brings back */
 	struct abi_siginfo info;
 	struct abi_sigaction act;
 };
@@ -200,9 +210,23 @@ static void signal_take_action(struct process *p, int sig, struct abi_sigaction 
 	spin_unlock(&p->actions->lock);
 }
 
+/* The mask while the handler of s runs. => p->lock held */
+static void signal_block_for_handler(struct task *task, struct signal_taken *s)
+{
+	sigset_k mask = task->blocked | s->act.mask;
+
+	s->oldmask = task->restore_mask ? task->saved_mask : task->blocked;
+	task->restore_mask = false;
+	if (!(s->act.flags & SA_NODEFER))
+		mask |= SIGBIT(s->sig);
+	if (unlikely(task->process->pending.set & mask & ~task->blocked))
+		signal_retarget_locked(task, mask & ~task->blocked);
+	task->blocked = mask;
+}
+
 /*
  * Find the next signal that has a handler, doing the default actions of those before it. False: none
- * is left. Does not return when the task is to end.
+ * is left; true: the handler's mask is in force. Does not return when the task is to end.
  */
 static bool signal_take(struct task *task, struct signal_taken *out)
 {
@@ -231,14 +255,16 @@ static bool signal_take(struct task *task, struct signal_taken *out)
 		if (!out->sig)
 			break;
 		signal_take_action(p, out->sig, &out->act);
+		if (likely(out->act.handler > SIG_IGN)) {
+			signal_block_for_handler(task, out);
+			break;
+		}
 		if (dead) {
 			process_unlock(p, flags);
 			sigqueue_free(p, dead);
 			dead = NULL;
 			flags = process_lock(p);
 		}
-		if (out->act.handler > SIG_IGN)
-			break;
 		if (out->act.handler == SIG_IGN || (SIGBIT(out->sig) & SIG_KERNEL_IGNORE))
 			continue;
 		if (SIGBIT(out->sig) & SIG_KERNEL_STOP)
@@ -246,8 +272,9 @@ static bool signal_take(struct task *task, struct signal_taken *out)
 		else if (!p->is_init)
 			signal_group_exit_locked(p, WSTATUS_KILLED(out->sig));
 	}
-	signal_recalc_locked(task);
+	recalc_locked(task);
 	process_unlock(p, flags);
+	sigqueue_free(p, dead);
 	return out->sig != 0;
 }
 
@@ -309,29 +336,26 @@ static int altstack_flags(const struct task *task, uaddr_t sp)
 static void signal_enter_handler(struct task *task, struct user_regs *regs, struct signal_taken *s)
 {
 	uaddr_t sp = regs_sp(regs);
-	struct signal_delivery d = {
-		.signo = s->sig,
-		.handler = s->act.handler,
-		.restorer = s->act.restorer,
-		.siginfo = s->act.flags & SA_SIGINFO,
-		.oldmask = task->restore_mask ? task->saved_mask : task->blocked,
-		.info = &s->info,
-		.on_altstack = (s->act.flags & SA_ONSTACK) && task->altstack_size &&
-			       !on_altstack(task, sp),
-		.ss_sp = task->altstack_sp,
-		.ss_size = task->altstack_size,
-		.ss_flags = altstack_flags(task, sp),
-	};
-	sigset_k mask = task->blocked | s->act.mask;
+	bool fault = SIGBIT(s->sig) & SIG_SYNCHRONOUS;
+	struct signal_delivery d; /* field by field: cheaper than to clear it first */
 
-	siginfo_finish(&s->info);
-
-	if (SIGBIT(s->sig) & SIG_SYNCHRONOUS) {
-		d.trapno = task->trapno;
-		d.cr2 = task->fault_addr;
-	}
+	d.signo = s->sig;
+	d.handler = s->act.handler;
+	d.restorer = s->act.restorer;
+	d.siginfo = s->act.flags & SA_SIGINFO;
+	d.oldmask = s->oldmask;
+	d.info = &s->info;
+	d.on_altstack = (s->act.flags & SA_ONSTACK) && task->altstack_size && !on_altstack(task, sp);
+	d.ss_sp = task->altstack_sp;
+	d.ss_size = task->altstack_size;
+	d.ss_flags = altstack_flags(task, sp);
+	d.trapno = fault ? task->trapno : 0;
+	d.cr2 = fault ? task->fault_addr : 0;
+	if (d.siginfo)
+		siginfo_finish(&s->info);
 	/* Without SA_RESTORER there is nowhere to return to: no frame, as on Linux. */
 	if (!(s->act.flags & SA_RESTORER) || signal_frame_push(regs, &d)) {
+		signal_set_blocked(task, s->oldmask);
 		if (s->sig == SIGSEGV)
 			signal_force_default(task, SIGSEGV);
 		else
@@ -343,10 +367,6 @@ static void signal_enter_handler(struct task *task, struct user_regs *regs, stru
 		task->altstack_sp = 0;
 		task->altstack_flags = 0;
 	}
-	task->restore_mask = false;
-	if (!(s->act.flags & SA_NODEFER))
-		mask |= SIGBIT(s->sig);
-	signal_set_blocked(task, mask);
 }
 
 void signal_deliver(struct task *task, struct user_regs *regs)

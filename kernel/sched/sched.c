@@ -343,6 +343,9 @@ void thread_set_flags(struct thread *t, uint32_t set)
 	__atomic_fetch_or(&t->flags, set, __ATOMIC_RELEASE);
 	if (!(set & (THREAD_SIGPENDING | THREAD_KILLED)))
 		return;
+	/* Itself, or in an interrupt that cut it short: before it sleeps it looks at the flags. */
+	if (t == thread_current() && READ_ONCE(t->state) == THREAD_RUNNING)
+		return;
 	flags = irq_save();
 	rq = rq_lock_thread(t);
 	if (must_not_sleep(t)) {

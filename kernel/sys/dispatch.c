@@ -1,7 +1,6 @@
 /* The table of system calls. */
 #include "sys/dispatch.h"
 
-#include "context.h"
 #include "sched/thread.h"
 #include "sys/sys.h"
 
@@ -11,10 +10,8 @@ typedef long (*syscall_fn)(const uint64_t *a);
 static const syscall_fn syscall_table[SYSCALL_TABLE_SIZE] = {SYSCALL_LIST(SYS_ENTRY)};
 #undef SYS_ENTRY
 
-long syscall_dispatch(struct user_regs *regs)
+long syscall_dispatch(uint64_t nr, const uint64_t *args)
 {
-	uint64_t args[6];
-	uint64_t nr = regs_syscall(regs, args);
 	long result;
 
 	if (unlikely(nr >= SYSCALL_TABLE_SIZE || !syscall_table[nr]))

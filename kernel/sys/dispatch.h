@@ -4,14 +4,12 @@
 
 #include "lib/base.h"
 
-struct user_regs;
-
 /*
- * Do the system call that regs asks for (regs_syscall) and return its result, which the caller puts
- * into regs. Called on the thread's kernel stack with interrupts on; may sleep, may replace regs
- * (exec, rt_sigreturn), may not return (exit). On the way out arch looks at the thread's flags
- * (return_to_user_work in proc/trap.h).
+ * Do system call nr with six arguments, which lie in the saved registers, and return its result,
+ * which the caller puts there. Called on the thread's kernel stack with interrupts on; may sleep,
+ * may replace the registers (exec, rt_sigreturn), may not return (exit). On the way out arch looks
+ * at the thread's flags (return_to_user_work in proc/trap.h).
  */
-long syscall_dispatch(struct user_regs *regs);
+long syscall_dispatch(uint64_t nr, const uint64_t *args);
 
 #endif
