@@ -64,11 +64,10 @@ int pmap_stock_fill_try(struct pmap_stock *st)
 	return stock_fill(st, ALLOC_NORECLAIM);
 }
 
-void pmap_stock_drop(struct pmap_stock *st)
+void pmap_stock_free(struct pmap_stock *st)
 {
 	while (st->n)
 		page_table_free(st->tables[--st->n]);
-	st->want = 0;
 }
 
 int pmap_create(struct pmap *pm)

@@ -107,7 +107,7 @@ int amap_stock_fill(struct amap_stock *st, unsigned flags)
 	return amap_stock_reserve(st, one_each, flags);
 }
 
-void amap_stock_drop(struct amap_stock *st)
+void amap_stock_free(struct amap_stock *st)
 {
 	for (unsigned i = 0; i < AMAP_CLASSES; i++) {
 		struct amap_node *n;

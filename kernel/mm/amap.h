@@ -57,7 +57,13 @@ int __must_check amap_stock_fill(struct amap_stock *st, unsigned flags);
 /* Have at least need[class] nodes. 0 or -ENOMEM (what was got stays in the stock). */
 int __must_check amap_stock_reserve(
 	struct amap_stock *st, const unsigned need[AMAP_CLASSES], unsigned flags);
-void amap_stock_drop(struct amap_stock *st);
+void amap_stock_free(struct amap_stock *st);
+/* Give back what was not used: mostly nothing is there. */
+static inline void amap_stock_drop(struct amap_stock *st)
+{
+	if (st->handle || st->nodes[0] || st->nodes[1] || st->nodes[2])
+		amap_stock_free(st);
+}
 
 /*
  * A handle with one reference and no root; from the stock, or the slab without reclaim. NULL: none.

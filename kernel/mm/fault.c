@@ -277,7 +277,25 @@ static int fault_wait(struct fault *f)
 	return 0;
 }
 
-static void fault_end(struct fault *f)
+/* What outlives a restart; the stages set the rest before they read it. */
+static inline void fault_begin(
+	struct fault *f, struct mm_context *ctx, vaddr_t va, vm_flags_t access)
+{
+	f->ctx = ctx;
+	f->va = ALIGN_DOWN(va, PAGE_SIZE);
+	f->access = access;
+	f->want_amap_exclusive = false;
+	f->want_own = false;
+	f->object = NULL;
+	f->pinned = NULL;
+	f->made_writable = false;
+	f->fresh = NULL;
+	f->nodes = (struct amap_stock){.handle = NULL};
+	f->tables.n = 0;
+	f->tables.want = 0;
+}
+
+static inline void fault_end(struct fault *f)
 {
 	unpin(f);
 	if (f->object)
@@ -291,15 +309,12 @@ static void fault_end(struct fault *f)
 int mm_fault_page(
 	struct mm_context *ctx, vaddr_t va, vm_flags_t access, unsigned how, struct page **out)
 {
-	struct fault f = {
-		.ctx = ctx,
-		.va = ALIGN_DOWN(va, PAGE_SIZE),
-		.access = access,
-		.how = how,
-		.out = out,
-	};
+	struct fault f;
 	int err;
 
+	fault_begin(&f, ctx, va, access);
+	f.how = how;
+	f.out = out;
 	mm_stat_inc(STAT_FAULTS);
 	do {
 		err = fault_once(&f);

@@ -35,11 +35,6 @@ pfn_t page_array_count;
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shares are the low half of counts");
 _Static_assert(offsetof(struct page, pins) == offsetof(struct page, shares) + 4, "pins follow");
 
-void *page_virt(const struct page *pg)
-{
-	return phys_to_virt(page_phys(pg));
-}
-
 struct page *page_from_virt(const void *va)
 {
 	pfn_t pfn = virt_to_phys(va) >> PAGE_SHIFT;
@@ -51,11 +46,6 @@ struct page *page_from_virt(const void *va)
 bool page_is_ram(pfn_t pfn)
 {
 	return pfn < page_array_count && page_type(&page_array[pfn]) != PG_RESERVED;
-}
-
-void page_share(struct page *pg)
-{
-	__atomic_fetch_add(&pg->counts, ONE_SHARE, __ATOMIC_RELAXED);
 }
 
 void page_pin(struct page *pg)

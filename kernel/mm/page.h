@@ -14,6 +14,7 @@
 #define MM_PAGE_H
 
 #include "lib/list.h"
+#include "mm/physmap.h"
 #include "mm/types.h"
 
 struct vm_object;
@@ -88,13 +89,20 @@ static inline paddr_t page_phys(const struct page *pg)
 }
 
 /* Kernel address of the frame. */
-void *page_virt(const struct page *pg);
+static inline void *page_virt(const struct page *pg)
+{
+	return phys_to_virt(page_phys(pg));
+}
 struct page *page_from_virt(const void *va);
 /* Does the pfn have a descriptor of RAM (not RESERVED)? */
 bool page_is_ram(pfn_t pfn);
 
 /* Shares and pins. The puts return true when they freed the frame. */
-void page_share(struct page *pg);
+static inline void page_share(struct page *pg)
+{
+	/* The low half of counts; it never overflows into the pins. */
+	__atomic_fetch_add(&pg->counts, 1, __ATOMIC_RELAXED);
+}
 bool page_unshare(struct page *pg);
 void page_pin(struct page *pg);
 bool page_unpin(struct page *pg);

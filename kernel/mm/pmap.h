@@ -51,7 +51,12 @@ struct pmap_stock {
 int __must_check pmap_stock_fill(struct pmap_stock *st);
 /* The same without reclaim: under any lock of rank 75 or below. */
 int __must_check pmap_stock_fill_try(struct pmap_stock *st);
-void pmap_stock_drop(struct pmap_stock *st);
+void pmap_stock_free(struct pmap_stock *st);
+static inline void pmap_stock_drop(struct pmap_stock *st)
+{
+	if (st->n)
+		pmap_stock_free(st);
+}
 
 /* 0 or -ENOMEM. The kernel half is in from the start. */
 int __must_check pmap_create(struct pmap *pm);

@@ -5,12 +5,9 @@
  * hangs on it.
  */
 #include "mm/stats.h"
-#include "cpu.h"
 #include "lib/assert.h"
 
-static struct {
-	uint64_t count[STAT_COUNT];
-} __aligned(64) per_cpu[CPU_MAX];
+struct mm_stat_cpu mm_stat_cpus[CPU_MAX];
 
 static const char *const names[STAT_COUNT] = {
 	[STAT_FAULTS] = "pgfault",
@@ -36,19 +33,12 @@ static const char *const names[STAT_COUNT] = {
 	[STAT_LOCK_WAIT] = "lock_wait",
 };
 
-void mm_stat_add(enum mm_stat s, uint64_t n)
-{
-	uint64_t *c = &per_cpu[cpu_id()].count[s];
-
-	WRITE_ONCE(*c, READ_ONCE(*c) + n);
-}
-
 uint64_t mm_stat_get(enum mm_stat s)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < CPU_MAX; i++)
-		sum += READ_ONCE(per_cpu[i].count[s]);
+		sum += READ_ONCE(mm_stat_cpus[i].count[s]);
 	return sum;
 }
 

@@ -2,7 +2,7 @@
 #ifndef MM_STATS_H
 #define MM_STATS_H
 
-#include "lib/base.h"
+#include "cpu.h"
 
 enum mm_stat {
 	STAT_FAULTS,
@@ -29,7 +29,19 @@ enum mm_stat {
 	STAT_COUNT
 };
 
-void mm_stat_add(enum mm_stat s, uint64_t n);
+/* One CPU's counters: a cache line of their own. */
+struct mm_stat_cpu {
+	uint64_t count[STAT_COUNT];
+} __aligned(64);
+extern struct mm_stat_cpu mm_stat_cpus[CPU_MAX];
+
+static inline void mm_stat_add(enum mm_stat s, uint64_t n)
+{
+	uint64_t *c = &mm_stat_cpus[cpu_id()].count[s];
+
+	WRITE_ONCE(*c, READ_ONCE(*c) + n);
+}
+
 uint64_t mm_stat_get(enum mm_stat s);
 /* Name as in /proc/vmstat. */
 const char *mm_stat_name(enum mm_stat s);
