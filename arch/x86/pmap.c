@@ -94,8 +94,7 @@ static void table_free_tree(struct pmap *pm, uint64_t entry, unsigned level)
 	uint64_t *e = entries_of(entry);
 
 	if (level > 1) {
-		live_for_each(i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES)
-		{
+		live_for_each (i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES) {
 			if (e[i] & PTE_P)
 				table_free_tree(pm, e[i], level - 1);
 		}
@@ -287,6 +286,7 @@ int pmap_open(
 	c->base = ALIGN_DOWN(va, PT_SPAN(2));
 	c->pushed_down = false;
 	c->restored = false;
+#pragma GCC unroll 3
 	for (unsigned level = 4; level > 1; level--) {
 		uint64_t parent = entry;
 

@@ -47,6 +47,29 @@ static bool wholly_inside(const struct range_op *op, vaddr_t va, unsigned level)
 	return va >= op->start && va + PT_SPAN(level) <= op->end;
 }
 
+/*
+ * Begin: go down as long as the range lies in one entry and does not cover it. False: nothing is
+ * there, or nothing that lowering could change.
+ */
+static bool range_begin(const struct range_op *op, uint64_t *entry, vaddr_t *base, unsigned *level)
+{
+	*entry = op->pm->root;
+	*base = 0;
+	for (*level = 4; *level > 1; --*level) {
+		uint64_t below;
+
+		if ((op->start ^ (op->end - 1)) >> PT_SHIFT(*level) ||
+			op->end - op->start == PT_SPAN(*level))
+			break;
+		below = LOAD_ACQUIRE(entries_of(*entry)[pt_index(op->start, *level)]);
+		if (!(below & PTE_P) || (op->upper && !(below & PTE_W)))
+			return false;
+		*entry = below;
+		*base = ALIGN_DOWN(op->start, PT_SPAN(*level));
+	}
+	return true;
+}
+
 /* --- remove ---------------------------------------------------------------------------------- */
 
 static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
@@ -55,10 +78,10 @@ static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
+	op->tb->met_table = true;
 	s = span_of(op, base, 1);
 	table_lock(pg);
-	live_for_each(i, pg, s.lo, s.hi)
-	{
+	live_for_each (i, pg, s.lo, s.hi) {
 		if (!(e[i] & PTE_P))
 			continue;
 		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
@@ -80,8 +103,7 @@ static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsi
 		return;
 	}
 	s = span_of(op, base, level);
-	live_for_each(i, pg, s.lo, s.hi)
-	{
+	live_for_each (i, pg, s.lo, s.hi) {
 		uint64_t below = LOAD_ACQUIRE(e[i]);
 
 		if (below & PTE_P)
@@ -92,10 +114,13 @@ static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsi
 uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
 	struct range_op op = {.pm = pm, .start = start, .end = end, .tb = tb};
+	uint64_t entry;
+	vaddr_t base;
+	unsigned level;
 
 	dassert(end <= USER_MAX);
-	if (start < end)
-		remove_below(&op, pm->root, 0, 4);
+	if (start < end && range_begin(&op, &entry, &base, &level))
+		remove_below(&op, entry, base, level);
 	return op.count;
 }
 
@@ -111,8 +136,7 @@ static void flush_below(struct range_op *op, uint64_t entry, vaddr_t va, unsigne
 		op->tb->whole |= READ_ONCE(pg->live) != 0;
 		return;
 	}
-	live_for_each(i, pg, 0, op->tb->whole ? 0 : PT_ENTRIES)
-	{
+	live_for_each (i, pg, 0, op->tb->whole ? 0 : PT_ENTRIES) {
 		if (READ_ONCE(e[i]) & PTE_P)
 			tlb_batch_add(op->tb, va + ((vaddr_t)i << PAGE_SHIFT));
 	}
@@ -126,8 +150,7 @@ static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 
 	s = span_of(op, base, 1);
 	table_lock(pg);
-	live_for_each(i, pg, s.lo, s.hi)
-	{
+	live_for_each (i, pg, s.lo, s.hi) {
 		uint64_t new = (e[i] & ~op->clear) | op->set;
 
 		if (!(e[i] & PTE_P) || e[i] == new)
@@ -170,8 +193,7 @@ static void lower_below(struct range_op *op, uint64_t entry, vaddr_t base, unsig
 		return;
 	}
 	s = span_of(op, base, level);
-	live_for_each(i, pg, s.lo, s.hi)
-	{
+	live_for_each (i, pg, s.lo, s.hi) {
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t below = LOAD_ACQUIRE(e[i]);
 
@@ -183,6 +205,16 @@ static void lower_below(struct range_op *op, uint64_t entry, vaddr_t base, unsig
 	}
 }
 
+static void lower_range(struct range_op *op)
+{
+	uint64_t entry;
+	vaddr_t base;
+	unsigned level;
+
+	if (range_begin(op, &entry, &base, &level))
+		lower_below(op, entry, base, level);
+}
+
 void pmap_lower(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
 	struct range_op op = {
@@ -190,7 +222,7 @@ void pmap_lower(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *t
 
 	dassert(end <= USER_HALF_END);
 	if (start < end)
-		lower_below(&op, pm->root, 0, 4);
+		lower_range(&op);
 }
 
 void pmap_protect(
@@ -209,7 +241,7 @@ void pmap_protect(
 		op.set = pmap_nx_bit;
 	op.upper = op.clear && !op.set;
 	if (start < end && (op.clear || op.set))
-		lower_below(&op, pm->root, 0, 4);
+		lower_range(&op);
 }
 
 /* --- tables ---------------------------------------------------------------------------------- */
@@ -221,8 +253,7 @@ static void unlink_tree(struct range_op *op, uint64_t entry, unsigned level)
 	uint64_t *e = entries_of(entry);
 
 	if (level > 1) {
-		live_for_each(i, pg, 0, PT_ENTRIES)
-		{
+		live_for_each (i, pg, 0, PT_ENTRIES) {
 			if (e[i] & PTE_P)
 				unlink_tree(op, e[i], level - 1);
 		}
@@ -237,8 +268,7 @@ static void free_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 	uint64_t *e = entries_of(entry);
 	struct span s = span_of(op, base, level);
 
-	live_for_each(i, pg, s.lo, s.hi)
-	{
+	live_for_each (i, pg, s.lo, s.hi) {
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t below = e[i];
 
@@ -284,8 +314,7 @@ static void walk_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 
-	live_for_each(i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES)
-	{
+	live_for_each (i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES) {
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t x = LOAD_ACQUIRE(e[i]);
 

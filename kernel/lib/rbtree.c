@@ -22,12 +22,13 @@ static inline void augment_one(struct rb_tree *t, struct rb_node *n)
 		t->augment(n);
 }
 
+/* From n upwards, as far as values change. */
 static void augment_path(struct rb_tree *t, struct rb_node *n)
 {
 	if (!t->augment)
 		return;
-	for (; n; n = n->parent)
-		t->augment(n);
+	while (n && t->augment(n))
+		n = n->parent;
 }
 
 /* Put `n` (may be NULL) where `old` hangs below its parent. */
@@ -103,7 +104,8 @@ void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, str
 	n->left = n->right = NULL;
 	n->red = true;
 	*link = n;
-	augment_path(t, n);
+	augment_one(t, n);
+	augment_path(t, parent);
 
 	while (is_red(n->parent)) {
 		struct rb_node *grand = n->parent->parent;
@@ -207,12 +209,15 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 
 	if (n->left && n->right) {
 		parent = replace_by_successor(t, n, &child, &was_red);
+		/* The successor's value is of its old place: nothing below it tells when to stop. */
+		for (struct rb_node *up = parent; up; up = up->parent)
+			augment_one(t, up);
 	} else {
 		child = n->left ? n->left : n->right;
 		parent = n->parent;
 		replace_child(t, n, child);
+		augment_path(t, parent);
 	}
-	augment_path(t, parent);
 	if (!was_red)
 		remove_fixup(t, child, parent);
 	n->parent = n->left = n->right = NULL;

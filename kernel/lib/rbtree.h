@@ -14,8 +14,9 @@ struct rb_node {
 	bool red;
 };
 
-/* Recompute the value that n keeps about its subtree from n itself and its two children. */
-typedef void (*rb_augment_fn)(struct rb_node *n);
+/* Recompute the value that n keeps about its subtree from n itself and its two children. False: it is
+ * what it was, so the ancestors' are too. */
+typedef bool (*rb_augment_fn)(struct rb_node *n);
 
 struct rb_tree {
 	struct rb_node *root;
@@ -25,7 +26,7 @@ struct rb_tree {
 /* Link n at *link below parent (NULL: n becomes the root), then rebalance. */
 void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
 void rb_remove(struct rb_tree *t, struct rb_node *n);
-/* The augmented value of n changed by itself: recompute n and all its ancestors. */
+/* What n contributes changed: recompute n and its ancestors. */
 void rb_update(struct rb_tree *t, struct rb_node *n);
 struct rb_node *rb_first(const struct rb_tree *t);
 struct rb_node *rb_last(const struct rb_tree *t);

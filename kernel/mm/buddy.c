@@ -57,20 +57,20 @@ static uint64_t total_frames,
 static struct page_cache boot_cache;
 static struct page_cache *caches[CPU_MAX];
 static reclaim_fn reclaim;
-static uint64_t fail_countdown;
+uint64_t alloc_fail_countdown;
 
 void alloc_fail_nth(uint64_t n)
 {
-	WRITE_ONCE(fail_countdown, n);
+	WRITE_ONCE(alloc_fail_countdown, n);
 }
 
-bool alloc_should_fail(void)
+bool alloc_fail_count(void)
 {
-	uint64_t n = READ_ONCE(fail_countdown);
+	uint64_t n = READ_ONCE(alloc_fail_countdown);
 
 	while (unlikely(n)) {
-		if (__atomic_compare_exchange_n(
-			    &fail_countdown, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&alloc_fail_countdown, &n, n - 1, false,
+			    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			return n == 1;
 	}
 	return false;

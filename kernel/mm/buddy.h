@@ -52,6 +52,11 @@ void buddy_set_reclaim(reclaim_fn fn);
 /* Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail; 0 =
  * off. */
 void alloc_fail_nth(uint64_t n);
-bool alloc_should_fail(void);
+extern uint64_t alloc_fail_countdown;
+bool alloc_fail_count(void);
+static inline bool alloc_should_fail(void)
+{
+	return unlikely(READ_ONCE(alloc_fail_countdown)) && alloc_fail_count();
+}
 
 #endif

@@ -51,7 +51,7 @@ struct mm_context *mm_create_context(void)
 	}
 	ctx->refs = 1;
 	ctx->holds = 1;
-	vmap_tree_init(&ctx->vmaps);
+	vmap_tree_init(ctx);
 	ctx->nvmaps = 0;
 	ctx->total_pages = ctx->locked_pages = ctx->data_pages = ctx->stack_pages = 0;
 	ctx->peak_pages = 0;
@@ -94,12 +94,10 @@ void mm_drop_context(struct mm_context *ctx)
 static void unlink_all(struct vmap_edit *e)
 {
 	struct mm_context *ctx = e->ctx;
-	struct rb_node *n = rb_first(&ctx->vmaps);
+	struct vmap *vm, *next;
 
-	while (n) {
-		struct vmap *vm = rb_entry(n, struct vmap, node);
-
-		n = rb_next(n);
+	for (vm = vmap_first(ctx); vm; vm = next) {
+		next = vmap_next(vm);
 		vmap_detach(vm);
 		if (vm->amap)
 			amap_put(vm->amap, &e->dead_amaps);
@@ -108,7 +106,7 @@ static void unlink_all(struct vmap_edit *e)
 		*e->dead_tail = vm;
 		e->dead_tail = &vm->next;
 	}
-	vmap_tree_init(&ctx->vmaps);
+	vmap_tree_init(ctx);
 	ctx->nvmaps = 0;
 	ctx->total_pages = ctx->locked_pages = ctx->data_pages = ctx->stack_pages = 0;
 }

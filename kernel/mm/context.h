@@ -4,6 +4,7 @@
 #ifndef MM_CONTEXT_H
 #define MM_CONTEXT_H
 
+#include "lib/list.h"
 #include "lib/rbtree.h"
 #include "mm/pmap.h"
 #include "sync/rwlock.h"
@@ -14,10 +15,12 @@ struct vmap;
 #define MM_MMAP_TOP (USER_MAX - (64ul << 20) - PAGE_SIZE)
 
 struct mm_context {
-	uint32_t refs;	       /* (a) users: the last one unmaps everything */
-	uint32_t holds;	       /* (a) who needs the struct to stay: all users count as one */
-	struct rwlock mm_lock; /* rank 40; read: faults; write: edits */
-	struct rb_tree vmaps;  /* (40) by address, augmented with the largest gap */
+	uint32_t refs;		/* (a) users: the last one unmaps everything */
+	uint32_t holds;		/* (a) who needs the struct to stay: all users count as one */
+	struct rwlock mm_lock;	/* rank 40; read: faults; write: edits */
+	struct rb_tree vmaps;	/* (40) by address, augmented with the largest gap */
+	struct list vmap_order; /* (40) the same, as a list */
+	struct vmap *vmap_hint; /* (40) where the last edit was; NULL: nowhere */
 	struct pmap pmap;
 	uint64_t nvmaps;				/* (40) */
 	uint64_t total_pages;				/* (40) pages inside vmaps (VmSize) */

@@ -23,9 +23,14 @@
 
 void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
 {
-	memset(e, 0, sizeof(*e));
 	e->ctx = ctx;
+	e->vmaps = NULL;
+	e->nvmaps = 0;
+	e->nodes = (struct amap_stock){.handle = NULL};
+	e->dead = NULL;
 	e->dead_tail = &e->dead;
+	e->dead_amaps = (struct amap_dead){.nodes = NULL};
+	e->low = e->high = 0;
 	rw_write_lock(&ctx->mm_lock);
 }
 
@@ -46,12 +51,13 @@ static int stock_vmaps(struct vmap_edit *e, unsigned n, unsigned flags)
 int edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])
 {
 	static const unsigned none[AMAP_CLASSES];
+	bool nodes = need && (need[0] || need[1] || need[2]);
 
-	if (!need)
-		need = none;
 	if (stock_vmaps(e, nvmaps, ALLOC_NORECLAIM) == 0 &&
-		amap_stock_reserve(&e->nodes, need, ALLOC_NORECLAIM) == 0)
+		(!nodes || amap_stock_reserve(&e->nodes, need, ALLOC_NORECLAIM) == 0))
 		return 0;
+	if (!nodes)
+		need = none;
 	e->want_vmaps = nvmaps;
 	memcpy(e->want_nodes, need, sizeof(e->want_nodes));
 	return EDIT_AGAIN;
@@ -88,7 +94,8 @@ void edit_end(struct vmap_edit *e)
 		mm_verify_vmaps(e->ctx, e->low, e->high);
 #endif
 	rw_write_unlock(&e->ctx->mm_lock);
-	amap_dead_release(&e->dead_amaps);
+	if (e->dead_amaps.nodes || e->dead_amaps.handles)
+		amap_dead_release(&e->dead_amaps);
 	while ((vm = e->dead) != NULL) {
 		e->dead = vm->next;
 		vmap_release(vm);
@@ -102,36 +109,33 @@ void edit_end(struct vmap_edit *e)
 
 unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va)
 {
-	struct vmap *vm = vmap_find(e->ctx, va);
-
-	return vm && vm->vaddr != va;
+	return vmap_find_across(e->ctx, va) != NULL;
 }
 
 void edit_cut(struct vmap_edit *e, vaddr_t va)
 {
-	struct vmap *vm = vmap_find(e->ctx, va);
+	struct vmap *vm = vmap_find_across(e->ctx, va);
 
-	if (vm && vm->vaddr != va)
+	if (vm)
 		vmap_split(vm, va, edit_take_vmap(e));
 }
 
 void edit_merge(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
-	struct vmap *vm = vmap_find_after(e->ctx, start ? start - 1 : 0);
+	struct vmap *vm;
 
 	edit_touch(e, start, end);
-	while (vm && vm->vaddr <= end) {
+	/* Each takes in its neighbours on both sides. */
+	vmap_for_each_in (vm, e->ctx, start, end)
 		vm = vmap_merge(e, vm);
-		vm = vmap_next(vm);
-	}
 }
 
 int edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *nvmaps,
 	unsigned need[AMAP_CLASSES])
 {
-	struct vmap *vm;
+	struct vmap *vm = vmap_focus_after(e->ctx, start);
 
-	vmap_for_each_in (vm, e->ctx, start, end) {
+	for (; vm && vm->vaddr < end; vm = vmap_next(vm)) {
 		vaddr_t from = MAX(start, vm->vaddr), to = MIN(end, vmap_end(vm));
 		bool whole = from == vm->vaddr && to == vmap_end(vm);
 
@@ -145,12 +149,16 @@ int edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *
 	return 0;
 }
 
-/* Take the vmaps of [start, end) out of the tree, onto the end of the dead; returns the first. */
+/* Take the vmaps of [start, end) out of the tree, onto the end of the dead, and cut those that reach
+ * out of it; returns the first. */
 static struct vmap *unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool *has_object)
 {
 	struct vmap **first = e->dead_tail, *vm, *next;
 
+	edit_cut(e, start);
 	for (vm = vmap_find_after(e->ctx, start); vm && vm->vaddr < end; vm = next) {
+		if (vmap_end(vm) > end)
+			vmap_split(vm, end, edit_take_vmap(e));
 		next = vmap_next(vm);
 		vmap_remove(vm);
 		*has_object |= vm->object != NULL;
@@ -205,24 +213,24 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	struct mm_context *ctx = e->ctx;
 	struct vmap *first;
-	bool has_object = false;
+	bool has_object = false, met_table;
 	struct tlb_batch tb;
 
-	edit_cut(e, start);
-	edit_cut(e, end);
 	edit_touch(e, start, end);
 	first = unlink_range(e, start, end, &has_object);
 	if (!first)
 		return;
 	tlb_batch_init(&tb, &ctx->pmap);
 	pmap_remove(&ctx->pmap, start, end, &tb);
+	met_table = tb.met_table;
 	if (has_object) {
 		tlb_batch_finish(&tb);
 		tlb_batch_init(&tb, &ctx->pmap);
 		for (struct vmap *vm = first; vm; vm = vm->next)
 			vmap_detach(vm);
 	}
-	unlink_tables(ctx, start, end, &tb);
+	if (met_table)
+		unlink_tables(ctx, start, end, &tb);
 	tlb_batch_finish(&tb);
 	drop_upper(e, first);
 }

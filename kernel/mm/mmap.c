@@ -81,8 +81,7 @@ static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm
 		      rq->kind == MM_AREA_CALLBACK;
 	int err;
 
-	memset(mp, 0, sizeof(*mp));
-	mp->rq = rq;
+	*mp = (struct map_plan){.rq = rq};
 	if (rq->len == 0 || rq->offset & PAGE_MASK)
 		return -EINVAL;
 	if (rq->len > USER_MAX)

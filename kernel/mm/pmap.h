@@ -122,6 +122,7 @@ struct pmap_entry pmap_query(const struct pmap *pm, vaddr_t va);
 struct tlb_batch {
 	struct pmap *pm;
 	bool whole;
+	bool met_table; /* pmap_remove came to a leaf table, empty or not */
 	unsigned n;
 	vaddr_t pages[TLB_BATCH_PAGES];
 	struct page *tables; /* unlinked table pages, chained by next_table */

@@ -64,9 +64,9 @@ static void protect_commit(struct vmap_edit *e, vaddr_t start, vaddr_t stop, vm_
 /* The start of the range when PROT_GROWSDOWN asks for the whole stack. */
 static int protect_start(struct vmap_edit *e, vaddr_t *start, bool grows_down)
 {
-	struct vmap *vm = vmap_find(e->ctx, *start);
+	struct vmap *vm = vmap_focus_after(e->ctx, *start);
 
-	if (!vm)
+	if (!vm || vm->vaddr > *start)
 		return -ENOMEM;
 	if (!grows_down)
 		return 0;

@@ -74,6 +74,7 @@ typedef int (*vm_callback_fn)(
 
 struct vmap {
 	struct rb_node node;	/* (40) */
+	struct list order;	/* (40) the neighbours by address */
 	uint64_t gap_before;	/* (40) bytes: the hole in front of it */
 	uint64_t gap_max;	/* (40) bytes: the largest such hole in the subtree */
 	struct mm_context *ctx; /* (c) */
@@ -190,5 +191,69 @@ void vmap_move(struct vmap *vm, vaddr_t va, size_t npages);
 void vmap_drop_private_past(struct vm_object *vo, pgidx_t first);
 
 #include "mm/vmap_tree.h"
+
+/*
+ * Look-up. => mm_lock
+ */
+
+/* The vmap that holds va, or NULL. */
+static inline struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
+{
+	struct vmap *hint = ctx->vmap_hint;
+
+	return hint && vmap_holds(hint, va) ? hint : vmap_search(ctx, va);
+}
+
+/* The first vmap that ends after va, or NULL. */
+static inline struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
+{
+	struct vmap *hint = ctx->vmap_hint;
+
+	return hint && vmap_holds(hint, va) ? hint : vmap_search_after(ctx, va);
+}
+
+/* The same at the begin of an edit, which will look there again. => mm_lock (write) */
+static inline struct vmap *vmap_focus_after(struct mm_context *ctx, vaddr_t va)
+{
+	struct vmap *vm = vmap_find_after(ctx, va);
+
+	ctx->vmap_hint = vm;
+	return vm;
+}
+
+/* The vmap that has va inside it, beginning before; or NULL. */
+static inline struct vmap *vmap_find_across(struct mm_context *ctx, vaddr_t va)
+{
+	struct vmap *vm = ctx->vmap_hint;
+
+	if (!vm || va < vm->vaddr || va > vmap_end(vm))
+		vm = vmap_search(ctx, va);
+	return vm && va > vm->vaddr && va < vmap_end(vm) ? vm : NULL;
+}
+
+static inline struct vmap *vmap_from_order(const struct mm_context *ctx, struct list *l)
+{
+	return l == &ctx->vmap_order ? NULL : list_entry(l, struct vmap, order);
+}
+
+static inline struct vmap *vmap_first(const struct mm_context *ctx)
+{
+	return vmap_from_order(ctx, ctx->vmap_order.next);
+}
+
+static inline struct vmap *vmap_last(const struct mm_context *ctx)
+{
+	return vmap_from_order(ctx, ctx->vmap_order.prev);
+}
+
+static inline struct vmap *vmap_next(const struct vmap *vm)
+{
+	return vmap_from_order(vm->ctx, vm->order.next);
+}
+
+static inline struct vmap *vmap_prev(const struct vmap *vm)
+{
+	return vmap_from_order(vm->ctx, vm->order.prev);
+}
 
 #endif

@@ -1,7 +1,9 @@
 /*
  * The ordered set of a context's vmaps: a red-black tree by address. Every vmap knows the hole in
  * front of it (gap_before) and the largest such hole in its subtree (gap_max), so that placement
- * finds a hole that is large enough in O(log n), from above or from below.
+ * finds a hole that is large enough in O(log n), from above or from below. A list through the vmaps
+ * gives each its neighbours, and the context remembers the vmap that was edited last, where the next
+ * look-up often ends.
  *
  * The hole in front of a vmap that grows down is shorter by the stack guard gap: nothing is placed
  * there by itself. The hole behind the last vmap belongs to nobody and is looked at by itself.
@@ -15,53 +17,28 @@
 
 #define node_vmap(n) rb_entry(n, struct vmap, node)
 
-static void gap_augment(struct rb_node *n)
+static bool gap_augment(struct rb_node *n)
 {
 	struct vmap *vm = node_vmap(n);
-	uint64_t gap = vm->gap_before;
+	uint64_t gap = vm->gap_before, old = vm->gap_max;
 
 	if (n->left)
 		gap = MAX(gap, node_vmap(n->left)->gap_max);
 	if (n->right)
 		gap = MAX(gap, node_vmap(n->right)->gap_max);
 	vm->gap_max = gap;
+	return gap != old;
 }
 
-void vmap_tree_init(struct rb_tree *t)
+void vmap_tree_init(struct mm_context *ctx)
 {
-	t->root = NULL;
-	t->augment = gap_augment;
+	ctx->vmaps.root = NULL;
+	ctx->vmaps.augment = gap_augment;
+	list_init(&ctx->vmap_order);
+	ctx->vmap_hint = NULL;
 }
 
-struct vmap *vmap_first(struct mm_context *ctx)
-{
-	struct rb_node *n = rb_first(&ctx->vmaps);
-
-	return n ? node_vmap(n) : NULL;
-}
-
-struct vmap *vmap_last(struct mm_context *ctx)
-{
-	struct rb_node *n = rb_last(&ctx->vmaps);
-
-	return n ? node_vmap(n) : NULL;
-}
-
-struct vmap *vmap_next(const struct vmap *vm)
-{
-	struct rb_node *n = rb_next(&vm->node);
-
-	return n ? node_vmap(n) : NULL;
-}
-
-struct vmap *vmap_prev(const struct vmap *vm)
-{
-	struct rb_node *n = rb_prev(&vm->node);
-
-	return n ? node_vmap(n) : NULL;
-}
-
-struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
+struct vmap *vmap_search(struct mm_context *ctx, vaddr_t va)
 {
 	struct rb_node *n = ctx->vmaps.root;
 
@@ -78,7 +55,7 @@ struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
 	return NULL;
 }
 
-struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
+struct vmap *vmap_search_after(struct mm_context *ctx, vaddr_t va)
 {
 	struct rb_node *n = ctx->vmaps.root;
 	struct vmap *found = NULL;
@@ -159,6 +136,8 @@ void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
 	vm->gap_before = gap_in_front(vm, prev);
 	vm->gap_max = vm->gap_before;
 	rb_insert(&ctx->vmaps, &vm->node, parent, link);
+	list_add(prev ? &prev->order : &ctx->vmap_order, &vm->order);
+	ctx->vmap_hint = vm;
 	if (next)
 		gap_refresh(ctx, next, vm);
 }
@@ -168,6 +147,8 @@ void vmap_tree_remove(struct vmap *vm)
 	struct vmap *prev = vmap_prev(vm), *next = vmap_next(vm);
 
 	rb_remove(&vm->ctx->vmaps, &vm->node);
+	list_remove(&vm->order);
+	vm->ctx->vmap_hint = prev;
 	if (next)
 		gap_refresh(vm->ctx, next, prev);
 }

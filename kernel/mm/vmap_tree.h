@@ -12,20 +12,15 @@ struct vmap;
 /* Pages kept free below a vmap that grows down (stack clash, CVE-2017-1000364). */
 #define STACK_GUARD_PAGES 256
 
-void vmap_tree_init(struct rb_tree *t);
+void vmap_tree_init(struct mm_context *ctx);
 void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm);
 void vmap_tree_remove(struct vmap *vm);
 /* vm's start, end or VM_GROWSDOWN changed; its place in the order did not. */
 void vmap_tree_update(struct vmap *vm);
 
-/* The vmap that holds va, or NULL. */
-struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va);
-/* The first vmap that ends after va, or NULL. */
-struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va);
-struct vmap *vmap_first(struct mm_context *ctx);
-struct vmap *vmap_last(struct mm_context *ctx);
-struct vmap *vmap_next(const struct vmap *vm);
-struct vmap *vmap_prev(const struct vmap *vm);
+/* vmap_find and vmap_find_after (vmap.h) below the hint. */
+struct vmap *vmap_search(struct mm_context *ctx, vaddr_t va);
+struct vmap *vmap_search_after(struct mm_context *ctx, vaddr_t va);
 /* All vmaps that touch [start, end), in order. */
 #define vmap_for_each_in(vm, ctx, start, end) \
 	for (vm = vmap_find_after(ctx, start); vm && vm->vaddr < (end); vm = vmap_next(vm))

@@ -13,9 +13,9 @@ struct item {
 };
 #define ITEM(n) rb_entry(n, struct item, node)
 
-static void item_augment(struct rb_node *n)
+static bool item_augment(struct rb_node *n)
 {
-	struct item *it = ITEM(n);
+	struct item *it = ITEM(n), old = *it;
 
 	it->max = it->key;
 	it->count = 1;
@@ -27,6 +27,7 @@ static void item_augment(struct rb_node *n)
 		it->max = MAX(it->max, ITEM(c)->max);
 		it->count += ITEM(c)->count;
 	}
+	return it->max != old.max || it->count != old.count;
 }
 
 static void item_insert(struct rb_tree *t, struct item *it)
