@@ -4,6 +4,7 @@
 
 #include "cmocka_host.h"
 
+#include "mm/access.h"
 #include "mm/buddy.h"
 #include "mm/cache.h"
 #include "mm/cow.h"
