@@ -358,9 +358,11 @@ uint64_t kva_drain(void)
 
 		spin_unlock_irqrestore(&spare_lock, irq);
 		if (!stack)
-			return frames;
+			break;
 		pages_unmap(stack, KERNEL_STACK_PAGES);
 		space_free(&stacks, stack + STACK_BYTES - STACK_SLOT, STACK_SLOT);
 		frames += KERNEL_STACK_PAGES;
 	}
+	frames += pmap_kernel_trim(STACK_SPACE_BASE, READ_ONCE(stacks.high));
+	return frames + pmap_kernel_trim(KVA_BASE, READ_ONCE(general.high));
 }

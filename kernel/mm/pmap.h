@@ -170,6 +170,11 @@ void pmap_walk(const struct pmap *pm, void (*fn)(void *cookie, vaddr_t va, struc
  * shoots down everywhere. */
 int __must_check pmap_kernel_map(vaddr_t va, pfn_t pfn, size_t npages, vm_flags_t flags);
 void pmap_kernel_unmap(vaddr_t va, size_t npages);
+/*
+ * Free the leaf tables of [start, end) in which nothing is mapped any more; returns how many. For a drop of caches: it
+ * shoots down on every CPU. => interrupts on, no spinning lock held
+ */
+uint64_t pmap_kernel_trim(vaddr_t start, vaddr_t end);
 /* Physical address that the kernel half has at va; false: not mapped. */
 bool pmap_kernel_query(vaddr_t va, paddr_t *pa);
 

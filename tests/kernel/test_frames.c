@@ -116,3 +116,25 @@ KTEST(nth_allocation_fails_once)
 	KTEST_ASSERT(!a && b);
 	page_free(b, 0);
 }
+
+/* More stacks than one leaf page table maps (64): the second table goes when they are gone. */
+KTEST(kva_stacks_leave_no_page_tables)
+{
+	static void *stacks[150];
+	uint64_t before;
+
+	kva_drain();
+	slab_reap();
+	buddy_drain();
+	before = buddy_free_frames();
+	for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++) {
+		stacks[i] = kva_stack_alloc();
+		KTEST_ASSERT(stacks[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++)
+		kva_stack_free(stacks[i]);
+	kva_drain();
+	slab_reap();
+	buddy_drain();
+	KTEST_ASSERT(buddy_free_frames() == before);
+}
