@@ -136,8 +136,8 @@ static int push_context(
 	user_put64(&sc->rip, regs->rip, fault);
 	user_put64(&sc->rflags, regs->rflags, fault);
 	user_put64(&sc->selectors, SELECTORS, fault);
-	user_put64(&sc->err, d->trapno == VEC_PF && regs->vector == VEC_PF ? regs->error : 0,
-		fault);
+	user_put64(
+		&sc->err, d->trapno == VEC_PF && regs->vector == VEC_PF ? regs->error : 0, fault);
 	user_put64(&sc->trapno, d->trapno, fault);
 	user_put64(&sc->oldmask, d->oldmask, fault);
 	user_put64(&sc->cr2, d->cr2, fault);
@@ -294,7 +294,7 @@ static int pop_fpu(uaddr_t at)
 	if (at > USER_MAX - fpu_frame_size() || read_fpu_size(at, &size, &xfeatures))
 		return -EFAULT;
 	if (likely(size == cpu_features.fpu_size && xfeatures == cpu_features.xcr0 &&
-		   fpu_load_user(at) == 0))
+		    fpu_load_user(at) == 0))
 		return 0;
 	return pop_fpu_repaired(at, size, xfeatures);
 }
@@ -334,8 +334,8 @@ fault:
 }
 
 /* => the range is checked */
-static int read_about(const struct ucontext *uc, struct signal_restore *r, uint64_t *rip,
-	uaddr_t *fpstate)
+static int read_about(
+	const struct ucontext *uc, struct signal_restore *r, uint64_t *rip, uaddr_t *fpstate)
 {
 	user_access_begin();
 	r->ss_sp = user_get64(&uc->uc_stack.ss_sp, fault);

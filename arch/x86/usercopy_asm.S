@@ -73,7 +73,10 @@ user_clear:
 
 /*
  * ssize_t user_string(char *dst, const char *src, size_t n), n > 0: length without NUL, n when
- * there is none among them, -1 for a fault.
+ * there is none among them, -1 for a fault. Words first, as long as n has room for whole ones: a
+ * word has a zero byte where (w - 01..01) & ~w has the top bit of a byte, and the lowest such byte
+ * is right. A word may reach into a page that the string does not: one that faults is not waited
+ * for, the bytes decide.
  */
 	.balign 16
 	.globl	user_string
@@ -81,6 +84,25 @@ user_clear:
 user_string:
 	STAC
 	xorl	%eax, %eax
+	movabsq	$0x0101010101010101, %r8
+	leaq	-8(%rdx), %r9
+	cmpq	$8, %rdx
+	jb	6f
+	movq	%r8, %r10
+	shlq	$7, %r10
+5:	movq	(%rsi, %rax), %rcx
+	movq	%rcx, (%rdi, %rax)
+	movq	%rcx, %r11
+	subq	%r8, %rcx
+	notq	%r11
+	andq	%r11, %rcx
+	andq	%r10, %rcx
+	jnz	7f
+	addq	$8, %rax
+	cmpq	%r9, %rax
+	jbe	5b
+6:	cmpq	%rdx, %rax
+	je	2f
 1:	movb	(%rsi, %rax), %cl
 	movb	%cl, (%rdi, %rax)
 	testb	%cl, %cl
@@ -90,9 +112,15 @@ user_string:
 	jne	1b
 2:	CLAC
 	ret
+7:	CLAC
+	bsfq	%rcx, %rcx
+	shrl	$3, %ecx
+	addq	%rcx, %rax
+	ret
 3:	CLAC
 	movq	$-1, %rax
 	ret
 	EXTABLE(1b, 3b, EXTABLE_FAULTING)
+	EXTABLE(5b, 6b, EXTABLE_NOFAULT)
 
 	.section .note.GNU-stack, "", @progbits

@@ -16,21 +16,8 @@
 #include "lib/string.h"
 #include "mm/slab.h"
 
-#define FD_EMBEDDED 64u
-#define FD_MAX	    (1u << 18) /* an array of 2 MiB; /proc/sys/fs/nr_open */
-#define WORD_BITS   64u
-
-struct fdtable {
-	uint32_t refs; /* (a) */
-	unsigned size; /* (78) slots: a multiple of 64 */
-	unsigned hint; /* (78) no free slot is below */
-	struct spinlock lock;
-	struct file **files; /* (78) */
-	uint64_t *open;	     /* (78) slot taken or claimed */
-	uint64_t *cloexec;   /* (78) */
-	struct file *files0[FD_EMBEDDED];
-	uint64_t open0[1], cloexec0[1];
-};
+#define FD_MAX	  (1u << 18) /* an array of 2 MiB; /proc/sys/fs/nr_open */
+#define WORD_BITS 64u
 
 /* A descriptor was closed: POSIX takes all record locks of this table on the file with it. */
 static void close_file(struct fdtable *t, struct file *f)

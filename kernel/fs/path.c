@@ -501,13 +501,6 @@ uint64_t path_parent_ino(const struct path *p)
 	return ino;
 }
 
-int path_getattr(const struct path *p)
-{
-	struct inode *inode = path_inode(p);
-
-	return inode->ops && inode->ops->getattr ? inode->ops->getattr(inode) : 0;
-}
-
 ssize_t path_readlink(const struct path *p, char *buf, size_t size)
 {
 	struct inode *inode = path_inode(p);

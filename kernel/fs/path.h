@@ -71,8 +71,6 @@ char *path_name(struct fs_state *fs, const struct path *p, char *buf, size_t siz
 char *path_describe(struct fs_state *fs, const struct path *p, char *buf, size_t size);
 /* Inode number of the directory above (".." of readdir); at a root its own. */
 uint64_t path_parent_ino(const struct path *p);
-/* Before stat: has the file system refresh what it makes up on demand. */
-int __must_check path_getattr(const struct path *p);
 /* chdir, chroot: takes references of p. */
 void fs_state_set_cwd(struct fs_state *fs, const struct path *p);
 void fs_state_set_root(struct fs_state *fs, const struct path *p);

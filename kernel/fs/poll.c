@@ -67,13 +67,10 @@ static struct poll_entry *entry_take(struct poll_table *pt)
 	return &c->entries[c->used++];
 }
 
-void poll_wait(struct poll_table *pt, struct waitqueue *wq)
+void poll_wait_add(struct poll_table *pt, struct waitqueue *wq)
 {
-	struct poll_entry *e;
+	struct poll_entry *e = entry_take(pt);
 
-	if (!pt)
-		return;
-	e = entry_take(pt);
 	if (!e) {
 		pt->error = -ENOMEM;
 		return;
@@ -121,14 +118,15 @@ static int ask_all(struct fdtable *t, struct pollfd_kernel *fds, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct file *f;
+		bool owned;
 
 		fds[i].revents = 0;
 		if (fds[i].fd < 0)
 			continue;
-		f = fd_get(t, fds[i].fd);
+		f = fd_borrow(t, fds[i].fd, &owned);
 		if (f) {
 			fds[i].revents = (int16_t)ask(f, fds[i].events, NULL);
-			file_put(f);
+			fd_return(f, owned);
 		} else {
 			fds[i].revents = POLLNVAL;
 		}

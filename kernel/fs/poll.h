@@ -17,7 +17,12 @@
 
 struct poll_table;
 /* Called by file_ops.poll for each queue whose wake-up may change the answer. */
-void poll_wait(struct poll_table *pt, struct waitqueue *wq);
+void poll_wait_add(struct poll_table *pt, struct waitqueue *wq);
+static inline void poll_wait(struct poll_table *pt, struct waitqueue *wq)
+{
+	if (pt)
+		poll_wait_add(pt, wq);
+}
 
 /* The two system calls, on a kernel array. timeout: deadline or WAIT_FOREVER. Returns ready count
  * or -errno. */

@@ -243,50 +243,56 @@ static int walk_step(struct walk *w, const char *name, size_t len, uint32_t hash
  * return when it succeeded; after an error the walk has ended */
 static int walk_run(struct walk *w)
 {
+	const char *s = w->rest;
+
+	while (*s == '/')
+		s++;
 	for (;;) {
-		const char *s = w->rest, *name;
 		uint32_t hash = DCACHE_HASH_START;
+		const char *name = s, *end;
 		bool last;
 		size_t len;
 		int err;
 
-		while (*s == '/')
-			s++;
-		if (!*s) {
+		if (unlikely(!*s)) {
 			w->last_type = WALK_ROOT;
 			return 0;
 		}
 		if (!(dentry_flags(w->cur.dentry) & DENTRY_DIR))
 			return walk_fail(w, -ENOTDIR);
-		for (name = s; *s && *s != '/'; s++)
+		for (; *s && *s != '/'; s++)
 			hash = dcache_hash_step(hash, *s);
-		len = (size_t)(s - name);
-		if (len > NAME_MAX_LEN)
+		end = s;
+		len = (size_t)(end - name);
+		if (unlikely(len > NAME_MAX_LEN))
 			return walk_fail(w, -ENAMETOOLONG);
-		w->trailing = *s == '/';
-		w->rest = s;
+		w->rest = end;
 		while (*s == '/')
 			s++;
+		w->trailing = s != end;
 		last = !*s;
-		w->last_type = name[0] != '.' || len > 2 || (len == 2 && name[1] != '.')
-				       ? WALK_NAME
-				       : (len == 1 ? WALK_DOT : WALK_DOTDOT);
+		w->last_type = WALK_NAME;
+		if (unlikely(name[0] == '.') && (len == 1 || (len == 2 && name[1] == '.')))
+			w->last_type = len == 1 ? WALK_DOT : WALK_DOTDOT;
 		if (last && w->parent) {
 			w->last = name;
 			w->last_len = len;
 			w->last_hash = hash;
 			return 0;
 		}
-		if (w->last_type == WALK_DOT)
-			continue;
-		if (w->last_type == WALK_DOTDOT) {
-			walk_dotdot(w);
+		if (unlikely(w->last_type != WALK_NAME)) {
+			if (w->last_type == WALK_DOTDOT)
+				walk_dotdot(w);
 			continue;
 		}
 		err = walk_step(
 			w, name, len, hash, !last || w->trailing || (w->flags & LOOKUP_FOLLOW));
 		if (err)
 			return err;
+		/* A link put its target in front. */
+		if (unlikely(w->rest != end))
+			for (s = w->rest; *s == '/'; s++)
+				;
 	}
 }
 
@@ -309,9 +315,9 @@ int path_lookup(struct fs_state *fs, const struct path *at, const char *name, un
 		!(dentry_flags(w.cur.dentry) & DENTRY_DIR))
 		return walk_fail(&w, -ENOTDIR);
 	walk_leave(&w);
-	*out = w.pin;
-	w.pin = (struct path){NULL, NULL};
-	walk_end(&w);
+	*out = w.pin; /* with its references */
+	if (unlikely(w.buf))
+		kfree(w.buf);
 	return 0;
 }
 

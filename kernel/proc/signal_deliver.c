@@ -345,7 +345,8 @@ static void signal_enter_handler(struct task *task, struct user_regs *regs, stru
 	d.siginfo = s->act.flags & SA_SIGINFO;
 	d.oldmask = s->oldmask;
 	d.info = &s->info;
-	d.on_altstack = (s->act.flags & SA_ONSTACK) && task->altstack_size && !on_altstack(task, sp);
+	d.on_altstack =
+		(s->act.flags & SA_ONSTACK) && task->altstack_size && !on_altstack(task, sp);
 	d.ss_sp = task->altstack_sp;
 	d.ss_size = task->altstack_size;
 	d.ss_flags = altstack_flags(task, sp);

@@ -36,6 +36,18 @@ static inline struct fs_state *sys_fs(void)
 /* A descriptor's file with a reference, or NULL when it is not open or only a path (O_PATH). */
 struct file *sys_file_get(int fd);
 
+/* The same without a reference of its own (fd_borrow); ends with fd_return. */
+static inline struct file *sys_file_borrow(int fd, bool *owned)
+{
+	struct file *f = fd_borrow(sys_files(), fd, owned);
+
+	if (f && unlikely(f->mode & FMODE_PATH)) {
+		fd_return(f, *owned);
+		return NULL;
+	}
+	return f;
+}
+
 /* Change attributes of an open file, also of one that is on no path. */
 int __must_check sys_file_setattr(struct file *f, const struct inode_attr *attr);
 
@@ -43,14 +55,17 @@ int __must_check sys_file_setattr(struct file *f, const struct inode_attr *attr)
 char *sys_path_get(uaddr_t addr);
 void sys_path_put(char *name);
 
+#define SYS_NAME_FEW 128
+
 /*
  * The *at calls: a name and the directory that it starts from. `at` is NULL for the cwd and absolute
  * names; else &dir, which `file` keeps.
  */
 struct sys_at {
-	char *name;
+	char *name; /* `few`, or kmalloc'd when it is longer */
 	const struct path *at;
 	struct file *file;
+	char few[SYS_NAME_FEW];
 };
 int __must_check sys_at_get(struct sys_at *sa, int dfd, uaddr_t name);
 void sys_at_put(struct sys_at *sa);

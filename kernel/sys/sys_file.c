@@ -12,15 +12,20 @@
 static long rw_one(const uint64_t *a, bool write, uint64_t *pos)
 {
 	struct iovec_user iov = {.base = a[1], .len = MIN(a[2], RW_BYTES_MAX)};
-	struct file *f = sys_file_get((int)a[0]);
+	bool owned;
+	struct file *f = sys_file_borrow((int)a[0], &owned);
 	struct uio u;
 	long n;
 
 	if (!f)
 		return -EBADF;
 	uio_init_user(&u, &iov, 1);
-	n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
-	file_put(f);
+	/* Only what has positions has them given. */
+	if (pos && unlikely(f->ops->no_seek))
+		n = -ESPIPE;
+	else
+		n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
+	fd_return(f, owned);
 	return n;
 }
 
@@ -34,36 +39,18 @@ long sys_write(const uint64_t *a)
 	return rw_one(a, true, NULL);
 }
 
-/* Only what has positions has them given. */
-static int check_positioned(int fd, uint64_t pos)
-{
-	struct file *f;
-	bool no_seek;
-
-	if ((int64_t)pos < 0)
-		return -EINVAL;
-	f = sys_file_get(fd);
-	if (!f)
-		return -EBADF;
-	no_seek = f->ops && f->ops->no_seek;
-	file_put(f);
-	return no_seek ? -ESPIPE : 0;
-}
-
 long sys_pread64(const uint64_t *a)
 {
 	uint64_t pos = a[3];
-	int err = check_positioned((int)a[0], pos);
 
-	return err ? err : rw_one(a, false, &pos);
+	return (int64_t)pos < 0 ? -EINVAL : rw_one(a, false, &pos);
 }
 
 long sys_pwrite64(const uint64_t *a)
 {
 	uint64_t pos = a[3];
-	int err = check_positioned((int)a[0], pos);
 
-	return err ? err : rw_one(a, true, &pos);
+	return (int64_t)pos < 0 ? -EINVAL : rw_one(a, true, &pos);
 }
 
 /* Copies the vector in and checks it. *iov is `few` or must be freed. Number of entries, -errno. */
@@ -96,15 +83,16 @@ static long rw_vector(const uint64_t *a, bool write, uint64_t *pos)
 	struct iovec_user few[IOV_INLINE], *iov;
 	struct file *f;
 	struct uio u;
+	bool owned;
 	long n = iov_get(a[1], a[2], few, &iov);
 
 	if (n < 0)
 		return n;
-	f = sys_file_get((int)a[0]);
+	f = sys_file_borrow((int)a[0], &owned);
 	if (f) {
 		uio_init_user(&u, iov, (unsigned)n);
 		n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
-		file_put(f);
+		fd_return(f, owned);
 	} else {
 		n = -EBADF;
 	}
@@ -121,6 +109,21 @@ long sys_readv(const uint64_t *a)
 long sys_writev(const uint64_t *a)
 {
 	return rw_vector(a, true, NULL);
+}
+
+static int check_positioned(int fd, uint64_t pos)
+{
+	struct file *f;
+	bool no_seek;
+
+	if ((int64_t)pos < 0)
+		return -EINVAL;
+	f = sys_file_get(fd);
+	if (!f)
+		return -EBADF;
+	no_seek = f->ops && f->ops->no_seek;
+	file_put(f);
+	return no_seek ? -ESPIPE : 0;
 }
 
 static long rw_vector_at(const uint64_t *a, bool write)

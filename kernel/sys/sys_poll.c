@@ -109,92 +109,159 @@ long sys_ppoll(const uint64_t *a)
 	return masked_result(a[3], n);
 }
 
-/* The three bit sets of select(2), in and out, and poll entries for those that are set. */
+/*
+ * select(2). The bit sets are asked first, descriptor by descriptor; only when none is ready and
+ * time is to be waited they become an array for poll_run.
+ */
+enum { SELECT_READ, SELECT_WRITE, SELECT_EXCEPT, SELECT_SETS };
+#define SELECT_INLINE_WORDS 16u /* FD_SETSIZE descriptors need no memory */
+
 struct select_work {
-	unsigned nfds, words, npoll;
-	uaddr_t user[3];
-	uint64_t *sets[3];
-	struct pollfd_kernel *fds;
+	unsigned words;
+	uaddr_t user[SELECT_SETS];
+	uint64_t *in[SELECT_SETS];  /* bits asked for */
+	uint64_t *out[SELECT_SETS]; /* those that are ready */
 };
 
-static const int16_t select_events[3] = {
-	POLLIN | POLLRDNORM | POLLRDBAND, POLLOUT | POLLWRNORM | POLLWRBAND, POLLPRI};
-/* What makes a descriptor ready for reading, writing, exceptions. */
-static const int16_t select_ready[3] = {POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR,
-	POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR, POLLPRI};
+#define SELECT_READ_EVENTS   (POLLIN | POLLRDNORM | POLLRDBAND)
+#define SELECT_WRITE_EVENTS  (POLLOUT | POLLWRNORM | POLLWRBAND)
+#define SELECT_EXCEPT_EVENTS POLLPRI
 
-static int select_read_sets(struct select_work *w)
+static int select_read_sets(struct select_work *w, unsigned nfds)
 {
-	for (unsigned s = 0; s < 3; s++) {
-		if (w->user[s] &&
-			copy_from_user(w->sets[s], w->user[s], w->words * sizeof(uint64_t)))
-			return -EFAULT;
-	}
-	for (unsigned fd = 0; fd < w->nfds; fd++) {
-		int16_t events = 0;
+	uint64_t past = nfds % 64 ? ~0ull << nfds % 64 : 0;
 
-		for (unsigned s = 0; s < 3; s++) {
-			if (bitmap_test(w->sets[s], fd))
-				events |= select_events[s];
-		}
-		if (events)
-			w->fds[w->npoll++] =
-				(struct pollfd_kernel){.fd = (int)fd, .events = events};
+	for (unsigned s = 0; s < SELECT_SETS; s++) {
+		if (!w->user[s])
+			memset(w->in[s], 0, w->words * sizeof(uint64_t));
+		else if (copy_from_user(w->in[s], w->user[s], w->words * sizeof(uint64_t)))
+			return -EFAULT;
+		memset(w->out[s], 0, w->words * sizeof(uint64_t));
+		if (w->words)
+			w->in[s][w->words - 1] &= ~past;
 	}
 	return 0;
 }
 
-/* Turn the answers into bits; number of bits, -EBADF. */
-static long select_write_sets(struct select_work *w)
+/* Which of the sets that ask for `bit` of word i the events answer; their number. */
+static inline long select_answer(struct select_work *w, unsigned i, uint64_t bit, unsigned events)
 {
-	long bits = 0;
+	long n = 0;
 
-	for (unsigned i = 0; i < w->npoll; i++) {
-		struct pollfd_kernel *p = &w->fds[i];
+	if ((w->in[SELECT_READ][i] & bit) && (events & (SELECT_READ_EVENTS | POLLHUP | POLLERR))) {
+		w->out[SELECT_READ][i] |= bit;
+		n++;
+	}
+	if ((w->in[SELECT_WRITE][i] & bit) && (events & (SELECT_WRITE_EVENTS | POLLERR))) {
+		w->out[SELECT_WRITE][i] |= bit;
+		n++;
+	}
+	if ((w->in[SELECT_EXCEPT][i] & bit) && (events & SELECT_EXCEPT_EVENTS)) {
+		w->out[SELECT_EXCEPT][i] |= bit;
+		n++;
+	}
+	return n;
+}
 
-		if (p->revents & POLLNVAL)
-			return -EBADF;
-		for (unsigned s = 0; s < 3; s++) {
-			if (!bitmap_test(w->sets[s], (size_t)p->fd))
-				continue;
-			if (p->revents & select_ready[s])
-				bits++;
-			else
-				bitmap_clear(w->sets[s], (size_t)p->fd);
+/* Ask all without waiting. Number of answers, -EBADF; *nfiles: descriptors asked. */
+static long select_scan(struct select_work *w, unsigned *nfiles)
+{
+	struct fdtable *files = sys_files();
+	long n = 0;
+
+	*nfiles = 0;
+	for (unsigned i = 0; i < w->words; i++) {
+		uint64_t bits =
+			w->in[SELECT_READ][i] | w->in[SELECT_WRITE][i] | w->in[SELECT_EXCEPT][i];
+
+		for (; bits; bits &= bits - 1) {
+			bool owned;
+			struct file *f = fd_borrow(
+				files, (int)(i * 64 + (unsigned)__builtin_ctzll(bits)), &owned);
+
+			if (!f)
+				return -EBADF;
+			n += select_answer(w, i, bits & -bits, file_poll(f, NULL));
+			fd_return(f, owned);
+			++*nfiles;
 		}
 	}
-	for (unsigned s = 0; s < 3; s++) {
-		if (w->user[s] && copy_to_user(w->user[s], w->sets[s], w->words * sizeof(uint64_t)))
-			return -EFAULT;
+	return n;
+}
+
+/* Nothing is ready: wait with poll_run, and read its answers. Number of answers, -errno. */
+static long select_wait(struct select_work *w, unsigned nfiles, uint64_t deadline_ns)
+{
+	struct pollfd_kernel *fds = kmalloc((nfiles + 1) * sizeof(*fds), 0), *p = fds;
+	long n, bits_set = 0;
+
+	if (!fds)
+		return -ENOMEM;
+	for (unsigned fd = 0; fd < w->words * 64; fd++) {
+		int16_t events = 0;
+
+		if (bitmap_test(w->in[SELECT_READ], fd))
+			events |= SELECT_READ_EVENTS;
+		if (bitmap_test(w->in[SELECT_WRITE], fd))
+			events |= SELECT_WRITE_EVENTS;
+		if (bitmap_test(w->in[SELECT_EXCEPT], fd))
+			events |= SELECT_EXCEPT_EVENTS;
+		if (events)
+			*p++ = (struct pollfd_kernel){.fd = (int)fd, .events = events};
 	}
-	return bits;
+	n = poll_run(sys_files(), fds, nfiles, deadline_ns);
+	for (unsigned i = 0; n > 0 && i < nfiles; i++) {
+		unsigned fd = (unsigned)fds[i].fd;
+
+		if (fds[i].revents & (int16_t)POLLNVAL)
+			n = -EBADF;
+		bits_set += select_answer(
+			w, fd / 64, 1ull << fd % 64, (unsigned)(uint16_t)fds[i].revents);
+	}
+	kfree(fds);
+	return n < 0 ? n : bits_set;
+}
+
+static long select_sets(struct select_work *w, unsigned nfds, uint64_t deadline_ns)
+{
+	unsigned nfiles;
+	long n = select_read_sets(w, nfds);
+
+	if (!n)
+		n = select_scan(w, &nfiles);
+	if (!n && (deadline_ns == WAIT_FOREVER || deadline_ns > clock_monotonic_ns()))
+		n = select_wait(w, nfiles, deadline_ns);
+	for (unsigned s = 0; n >= 0 && s < SELECT_SETS; s++) {
+		if (w->user[s] && copy_to_user(w->user[s], w->out[s], w->words * sizeof(uint64_t)))
+			n = -EFAULT;
+	}
+	return n;
 }
 
 static long select_run(const uint64_t *a, uint64_t deadline_ns)
 {
-	struct select_work w = {.user = {a[1], a[2], a[3]}};
-	uint64_t *bits;
+	uint64_t few[2 * SELECT_SETS * SELECT_INLINE_WORDS], *bits = few;
+	struct select_work w;
+	unsigned nfds;
 	long n;
 
 	if ((int)a[0] < 0)
 		return -EINVAL;
-	w.nfds = (unsigned)MIN(a[0] & INT_MAX, rlimit_get(process_current(), RLIMIT_NOFILE));
-	w.words = DIV_ROUND_UP(w.nfds, 64);
-	bits = kzalloc((3 * w.words + 1) * sizeof(*bits), 0);
-	w.fds = kmalloc((w.nfds + 1) * sizeof(*w.fds), 0);
-	n = -ENOMEM;
-	if (!bits || !w.fds)
-		goto out_free;
-	for (unsigned s = 0; s < 3; s++)
-		w.sets[s] = bits + s * w.words;
-	n = select_read_sets(&w);
-	if (!n)
-		n = poll_run(sys_files(), w.fds, w.npoll, deadline_ns);
-	if (n >= 0)
-		n = select_write_sets(&w);
-out_free:
-	kfree(w.fds);
-	kfree(bits);
+	nfds = (unsigned)MIN(a[0] & INT_MAX, rlimit_get(process_current(), RLIMIT_NOFILE));
+	w.words = DIV_ROUND_UP(nfds, 64);
+	if (w.words > SELECT_INLINE_WORDS) {
+		bits = kmalloc(2 * SELECT_SETS * w.words * sizeof(*bits), 0);
+		if (!bits)
+			return -ENOMEM;
+	}
+	for (unsigned s = 0; s < SELECT_SETS; s++) {
+		w.user[s] = a[1 + s];
+		w.in[s] = bits + 2 * s * w.words;
+		w.out[s] = w.in[s] + w.words;
+	}
+	n = select_sets(&w, nfds, deadline_ns);
+	if (bits != few)
+		kfree(bits);
 	return n;
 }
 

@@ -7,9 +7,17 @@
 #include "sys/sys.h"
 
 /* The inode's fields as one moment shows them. */
-static void stat_fill(struct inode *inode, struct abi_stat *st)
+static int stat_inode(struct inode *inode, struct abi_stat *st)
 {
-	memset(st, 0, sizeof(*st));
+	if (inode->ops && unlikely(inode->ops->getattr)) {
+		int err = inode->ops->getattr(inode);
+
+		if (err)
+			return err;
+	}
+	st->pad0 = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(st->unused); i++)
+		st->unused[i] = 0;
 	rw_read_lock(&inode->lock);
 	st->st_dev = inode->sb->devno;
 	st->st_ino = inode->ino;
@@ -28,29 +36,19 @@ static void stat_fill(struct inode *inode, struct abi_stat *st)
 	st->st_ctime_sec = inode->ctime.sec;
 	st->st_ctime_nsec = inode->ctime.nsec;
 	rw_read_unlock(&inode->lock);
+	return 0;
 }
 
-static int stat_path(const struct path *p, struct abi_stat *st)
+static inline int stat_fd(int fd, struct abi_stat *st)
 {
-	int err = path_getattr(p);
+	bool owned;
+	struct file *f = fd_borrow(sys_files(), fd, &owned);
+	int err = -EBADF;
 
-	if (!err)
-		stat_fill(path_inode(p), st);
-	return err;
-}
-
-static int stat_fd(int fd, struct abi_stat *st)
-{
-	struct file *f = fd_get(sys_files(), fd);
-	int err = 0;
-
-	if (!f)
-		return -EBADF;
-	if (f->path.dentry)
-		err = stat_path(&f->path, st);
-	else
-		stat_fill(f->inode, st);
-	file_put(f);
+	if (likely(f)) {
+		err = stat_inode(f->inode, st);
+		fd_return(f, owned);
+	}
 	return err;
 }
 
@@ -78,7 +76,7 @@ static int stat_at(int dfd, uaddr_t name, unsigned flags, struct abi_stat *st)
 		&p);
 	if (err)
 		goto out;
-	err = stat_path(&p, st);
+	err = stat_inode(path_inode(&p), st);
 	path_put(&p);
 out:
 	sys_at_put(&sa);

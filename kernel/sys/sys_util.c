@@ -44,16 +44,23 @@ void sys_path_put(char *name)
 
 int sys_at_get(struct sys_at *sa, int dfd, uaddr_t name)
 {
+	ssize_t n = strncpy_from_user(sa->few, name, sizeof(sa->few));
+
 	sa->at = NULL;
 	sa->file = NULL;
-	sa->name = sys_path_get(name);
-	if (IS_ERR(sa->name))
-		return (int)PTR_ERR(sa->name);
+	sa->name = sa->few;
+	if (unlikely(n < 0)) {
+		if (n != -ENAMETOOLONG)
+			return (int)n;
+		sa->name = sys_path_get(name);
+		if (IS_ERR(sa->name))
+			return (int)PTR_ERR(sa->name);
+	}
 	if (dfd == AT_FDCWD || sa->name[0] == '/')
 		return 0;
 	sa->file = fd_get(sys_files(), dfd);
 	if (!sa->file) {
-		kfree(sa->name);
+		sys_at_put(sa);
 		return -EBADF;
 	}
 	sa->at = &sa->file->path;
@@ -62,7 +69,8 @@ int sys_at_get(struct sys_at *sa, int dfd, uaddr_t name)
 
 void sys_at_put(struct sys_at *sa)
 {
-	kfree(sa->name);
+	if (unlikely(sa->name != sa->few))
+		kfree(sa->name);
 	if (sa->file)
 		file_put(sa->file);
 }

@@ -26,6 +26,7 @@ static struct signal_delivery delivery = {
 	.signo = 11,
 	.handler = HANDLER,
 	.restorer = RESTORE,
+	.siginfo = true,
 	.oldmask = 0x1234,
 	.info = info,
 	.trapno = 14,
