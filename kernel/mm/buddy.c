@@ -10,8 +10,8 @@
  * Single frames go through a small array of the CPU, filled and spilled in batches. It is used with
  * interrupts off; other CPUs empty it through cpu_call only. Frames that are known to be zero (page
  * tables that were cleaned when they went) have a list of their own, for who asks for zeros. The
- * last `reserve` frames are for ALLOC_RESERVE. A caller that may sleep gets the reserve of others emptied for it: per-CPU lists,
- * then reclaim, as long as that frees something.
+ * last `reserve` frames are for ALLOC_RESERVE. For a caller that may sleep the lists of the other CPUs
+ * are emptied, then reclaim is asked, as long as that frees something.
  *
  * Debug builds fill freed frames with a pattern and check it when they are handed out.
  *

@@ -10,8 +10,8 @@
  *	            `> (failed) -> DIRTY again, the error goes to who asked
  *
  * The flusher is one thread: it writes everything that is dirty some seconds after the first page
- * became so, at once when there is too much of it, and sleeps without a timer when all is clean. Who makes pages
- * dirty faster than that waits for it (writeback_throttle).
+ * became so, at once when there is too much of it, and sleeps without a timer when all is clean.
+ * Who makes pages dirty faster than that waits for it (writeback_throttle).
  */
 #include "klog.h"
 #include "lib/assert.h"
