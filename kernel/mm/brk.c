@@ -1,6 +1,7 @@
 /*
  * The areas that grow by themselves: the heap behind brk, and stacks.
  */
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/mmap.h"
 #include "mm/paging.h"
@@ -37,7 +38,7 @@ static int brk_grow(struct vmap_edit *e, vaddr_t old_end, vaddr_t end)
 		if (ctx->def_flags & VM_LOCKED &&
 			ctx->locked_pages + pages > ctx->limit_memlock >> PAGE_SHIFT)
 			return -EAGAIN;
-		err = edit_take(e, 1, NULL);
+		err = edit_charge(e, pages) ?: edit_take(e, 1, NULL);
 	} while (edit_again(e, &err));
 	if (err)
 		return err;
@@ -45,6 +46,7 @@ static int brk_grow(struct vmap_edit *e, vaddr_t old_end, vaddr_t end)
 	heap->content = VMAP_HEAP;
 	heap->vmflags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | ctx->def_flags;
 	mm_insert_blank_locked(ctx, heap, old_end, pages);
+	edit_give_charge(e, heap, pages);
 	vmap_merge(e, heap);
 	edit_touch(e, old_end, end);
 	return 0;
@@ -110,7 +112,10 @@ int mm_grow_stack(struct mm_context *ctx, vaddr_t va)
 		goto out;
 	if (!amap_may_grow(vm->amap))
 		goto out;
+	if (edit_charge(&e, commit_counts(vm->vmflags, vmap_is_private(vm)) ? more : 0) != 0)
+		goto out;
 	vmap_set_start(vm, va);
+	edit_give_charge(&e, vm, more);
 	edit_touch(&e, va, vmap_end(vm));
 	err = 0;
 out:

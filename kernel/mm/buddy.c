@@ -30,6 +30,7 @@
 #include "panic.h"
 
 #define NORDERS		(BUDDY_MAX_ORDER + 1)
+#define RESERVE_MIN	16u
 #define TAIL		0xffffffffu
 #define PCPU_MAX	64
 #define PCPU_MOVE_ORDER 5
@@ -53,7 +54,7 @@ static struct list free_list[NZONES][NORDERS];
 static uint64_t free_blocks[NZONES][NORDERS]; /* (85) */
 static uint64_t zone_frames;		      /* (85) free frames in the lists */
 static uint64_t total_frames,
-	reserve_frames; /* constant after boot, but for boot memory given back */
+	reserve_frames; /* constant after boot, but for boot memory given back and settings */
 static struct page_cache boot_cache;
 static struct page_cache *caches[CPU_MAX];
 static reclaim_fn reclaim;
@@ -196,7 +197,7 @@ static struct page *zone_alloc_locked(unsigned zone, unsigned order)
 static struct page *buddy_alloc_locked(unsigned order, unsigned flags)
 {
 	struct page *pg = NULL;
-	uint64_t keep = flags & ALLOC_RESERVE ? 0 : reserve_frames;
+	uint64_t keep = flags & ALLOC_RESERVE ? 0 : READ_ONCE(reserve_frames);
 
 	if (zone_frames < keep + ((uint64_t)1 << order))
 		return NULL;
@@ -453,7 +454,15 @@ uint64_t buddy_free_blocks(unsigned order)
 
 uint64_t buddy_reserve_frames(void)
 {
-	return reserve_frames;
+	return READ_ONCE(reserve_frames);
+}
+
+int buddy_set_reserve(uint64_t frames)
+{
+	if (frames < RESERVE_MIN || frames > buddy_total_frames() / 4)
+		return -EINVAL;
+	WRITE_ONCE(reserve_frames, frames);
+	return 0;
 }
 
 static void drain_cpu(void *arg)
@@ -509,7 +518,7 @@ void buddy_add_range(pfn_t first, pfn_t end)
 	if (total_frames == 0)
 		lists_init();
 	total_frames += end - first;
-	reserve_frames = MIN(MAX(total_frames / 256, (uint64_t)16), (uint64_t)1024);
+	reserve_frames = MIN(MAX(total_frames / 256, (uint64_t)RESERVE_MIN), (uint64_t)1024);
 	for (pfn_t pfn = first; pfn < end; pfn++) {
 		page_array[pfn].flags = PG_FREE;
 		page_array[pfn].aux = TAIL;

@@ -37,8 +37,9 @@ uint64_t buddy_total_frames(void);
 uint64_t buddy_free_blocks(unsigned order);
 /* Give all per-CPU lists back (cpu_call). => nothing held */
 void buddy_drain(void);
-/* Frames kept back from ordinary allocations. */
+/* Frames kept back from ordinary allocations. set: 0, or -EINVAL for more than a quarter of all. */
 uint64_t buddy_reserve_frames(void);
+int buddy_set_reserve(uint64_t frames);
 void buddy_init_cpu(struct cpu *c);
 /* page.c only: hand a range to the buddy at boot. */
 void buddy_add_range(pfn_t first, pfn_t end);

@@ -19,6 +19,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
+#include "mm/commit.h"
 #include "mm/verify.h"
 
 void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
@@ -63,6 +64,19 @@ int edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLA
 	return EDIT_AGAIN;
 }
 
+int edit_charge(struct vmap_edit *e, uint64_t pages)
+{
+	int err = 0;
+
+	if (pages > e->charge)
+		err = commit_charge(pages - e->charge);
+	else
+		commit_uncharge(e->charge - pages);
+	if (!err)
+		e->charge = pages;
+	return err;
+}
+
 bool edit_again(struct vmap_edit *e, int *err)
 {
 	if (*err != EDIT_AGAIN)
@@ -94,6 +108,7 @@ void edit_end(struct vmap_edit *e)
 		mm_verify_vmaps(e->ctx, e->low, e->high);
 #endif
 	rw_write_unlock(&e->ctx->mm_lock);
+	commit_uncharge(e->charge);
 	if (e->dead_amaps.nodes || e->dead_amaps.handles)
 		amap_dead_release(&e->dead_amaps);
 	while ((vm = e->dead) != NULL) {
@@ -288,6 +303,7 @@ int edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages)
 {
 	vaddr_t end = vm->vaddr + ((uint64_t)npages << PAGE_SHIFT);
 	uint64_t more = npages > vm->npages ? npages - vm->npages : 0;
+	int err;
 
 	if (npages < vm->npages) {
 		edit_unmap(e, end, vmap_end(vm));
@@ -299,8 +315,12 @@ int edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages)
 		return -ENOMEM;
 	if (!amap_may_grow(vm->amap))
 		return -ENOMEM;
+	err = edit_charge(e, commit_counts(vm->vmflags, vmap_is_private(vm)) ? more : 0);
+	if (err)
+		return err;
 	edit_touch(e, vm->vaddr, end);
 	if (more)
 		vmap_set_end(vm, end);
+	edit_give_charge(e, vm, more);
 	return 0;
 }

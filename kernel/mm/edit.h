@@ -13,6 +13,7 @@ struct vmap_edit {
 	struct vmap *vmaps; /* stock of blank vmaps */
 	unsigned nvmaps;
 	struct amap_stock nodes;
+	uint64_t charge;     /* pages charged and given to no vmap yet */
 	unsigned want_vmaps; /* what the last edit_take was short of */
 	unsigned want_nodes[AMAP_CLASSES];
 	struct vmap *dead, **dead_tail; /* unlinked, in order of address */
@@ -40,6 +41,18 @@ static inline void edit_touch(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	e->low = e->high ? MIN(e->low, start) : start;
 	e->high = MAX(e->high, end);
+}
+
+/*
+ * Also of the second phase: have exactly that many pages charged to the commit limit. 0 or -ENOMEM.
+ * What is not given to a vmap by edit_give_charge goes back at the end.
+ */
+int __must_check edit_charge(struct vmap_edit *e, uint64_t pages);
+static inline void edit_give_charge(struct vmap_edit *e, struct vmap *vm, uint64_t pages)
+{
+	pages = MIN(pages, e->charge);
+	vm->charged += pages;
+	e->charge -= pages;
 }
 
 /* A blank vmap of the stock: there is one. */

@@ -6,6 +6,7 @@
 
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/fault.h"
 #include "mm/paging.h"
@@ -54,6 +55,9 @@ static int plan_object(struct map_plan *mp)
 	if (IS_ERR(vo))
 		return PTR_ERR(vo);
 	mp->object = vo;
+	if (!rq->object && vo && vo->kind == VMO_ZERO &&
+		commit_counts(VM_WRITE | rq->vmflags, true))
+		return vm_object_charge(vo);
 	return 0;
 }
 
@@ -103,15 +107,20 @@ static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm
 		return -EINVAL;
 	mp->type = shared ? VMAP_TYPE_SHARED : VMAP_TYPE_PRIVATE;
 	err = plan_object(mp);
-	if (err)
-		return err;
 	mp->driver = driver_of(mp);
-	err = plan_rights(mp, def_flags);
+	err = err ?: plan_rights(mp, def_flags);
 	if (!err && mp->driver == &driver_phys && !shared)
 		err = -EINVAL;
 	if (err && mp->object)
 		vm_object_put(mp->object);
 	return err;
+}
+
+static uint64_t charge_of(const struct map_plan *mp)
+{
+	if (!commit_counts(mp->vmflags, mp->type == VMAP_TYPE_PRIVATE))
+		return 0;
+	return mp->len >> PAGE_SHIFT;
 }
 
 /* Where it goes, whether the limits allow it, and the memory for it. */
@@ -142,7 +151,8 @@ static int map_check(struct vmap_edit *e, struct map_plan *mp)
 	if (mp->vmflags & VM_LOCKED &&
 		ctx->locked_pages + pick.npages > ctx->limit_memlock >> PAGE_SHIFT)
 		return -EAGAIN;
-	return edit_take(e, nvmaps, need);
+	err = edit_charge(e, charge_of(mp));
+	return err ?: edit_take(e, nvmaps, need);
 }
 
 static void map_commit(struct vmap_edit *e, const struct map_plan *mp)
@@ -166,6 +176,7 @@ static void map_commit(struct vmap_edit *e, const struct map_plan *mp)
 	mm_insert_blank_locked(e->ctx, vm, mp->va, mp->len >> PAGE_SHIFT);
 	if (mp->object)
 		vmap_attach(vm, mp->object, rq->offset);
+	edit_give_charge(e, vm, charge_of(mp));
 	vmap_merge(e, vm);
 	edit_touch(e, mp->va, mp->va + mp->len);
 }

@@ -14,6 +14,7 @@
  * Two lists of file objects, under lists_lock (65): all of them, and those with dirty pages. Both
  * are circles: who works on them takes the first, moves it to the end and holds a reference.
  */
+#include "mm/commit.h"
 #include "mm/object_pages.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -75,6 +76,15 @@ static struct vm_object *object_create(
 struct vm_object *vm_object_create(const char *name, uint64_t len, vm_flags_t prot)
 {
 	return object_create(name, len, VMO_ZERO, prot);
+}
+
+int vm_object_charge(struct vm_object *vo)
+{
+	int err = commit_charge(page_count(vo->vo_size));
+
+	if (!err)
+		vo->charged = page_count(vo->vo_size);
+	return err;
 }
 
 struct vm_object *vm_object_create_in_place(
@@ -149,6 +159,7 @@ static void object_destroy(struct vm_object *vo)
 		object_remove_locked(vo, pg);
 	}
 	rw_write_unlock(&vo->lock);
+	commit_uncharge(vo->charged);
 	if (vo->ops && vo->ops->release)
 		vo->ops->release(vo);
 	slab_free(object_cache, vo);

@@ -53,6 +53,7 @@ struct vm_object {
 	struct radix vo_pages;
 	struct spinlock mark_lock; /* rank 65 */
 	uint64_t npages;	   /* (60) resident */
+	uint64_t charged;	   /* (c) pages charged to the commit limit until the end */
 	uint64_t ndirty;	   /* (a) dirty pages; changed under mark_lock */
 	uint64_t nwriting;	   /* (a) pages under write-back */
 	struct list vo_mappings;   /* (60) struct vmap.object_link of all vmaps that map it */
@@ -68,6 +69,9 @@ struct vm_object {
 /* Lazy zero-filled object of len bytes: no frame until mapped and touched. ERR_PTR(-ENOMEM). One
  * reference. */
 struct vm_object *vm_object_create(const char *name, uint64_t len, vm_flags_t prot);
+/* Promise its memory (shared anonymous memory, SysV shm); once, before others know the object. 0 or
+ * -ENOMEM. */
+int __must_check vm_object_charge(struct vm_object *vo);
 /* Over a physical range that is never allocated or freed here. base page aligned. */
 struct vm_object *vm_object_create_in_place(
 	const char *name, paddr_t base, uint64_t len, vm_flags_t prot);

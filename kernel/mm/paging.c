@@ -7,6 +7,7 @@
 #include "lib/assert.h"
 #include "mm/amap.h"
 #include "mm/buddy.h"
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/fault.h"
 
@@ -228,9 +229,11 @@ struct vmap *mm_clone_vmap_locked(struct vmap *src, struct mm_context *dst_ctx)
 
 	if (!vmap_range_is_free(dst_ctx, src->vaddr, vmap_end(src)))
 		return ERR_PTR(-EEXIST);
+	if (commit_charge(src->charged) != 0)
+		return ERR_PTR(-ENOMEM);
 	vm = vmap_create(dst_ctx, ALLOC_NORECLAIM);
 	if (!vm)
-		return ERR_PTR(-ENOMEM);
+		goto no_memory;
 	if (src->amap && !(src->vmflags & VM_WIPEONFORK)) {
 		struct amap *am = src->amap;
 
@@ -240,17 +243,21 @@ struct vmap *mm_clone_vmap_locked(struct vmap *src, struct mm_context *dst_ctx)
 			am->clone->refs++;
 		if (!am->clone) {
 			vmap_free(vm);
-			return ERR_PTR(-ENOMEM);
+			goto no_memory;
 		}
 		vmap_copy(vm, src);
 		vm->amap = am->clone;
 	} else {
 		vmap_copy(vm, src);
 	}
+	vm->charged = src->charged;
 	if (vm->object)
 		vmap_relink(vm);
 	vmap_insert(dst_ctx, vm);
 	return vm;
+no_memory:
+	commit_uncharge(src->charged);
+	return ERR_PTR(-ENOMEM);
 }
 
 bool mm_get_is_mapped_locked(struct mm_context *ctx, vaddr_t vaddr)

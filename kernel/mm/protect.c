@@ -1,7 +1,9 @@
 /*
  * mprotect: rights are lowered now, for all CPUs, and raised by the faults to come. The range is
- * changed from below until something forbids it; what lies before stays changed, as on Linux.
+ * changed from below until something forbids it; what lies before stays changed, as on Linux. Memory
+ * that becomes writable is charged; it stays so when it is made read-only again.
  */
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/mmap.h"
 
@@ -10,12 +12,22 @@ _Static_assert(may_bits(VM_READ) == VM_MAYREAD && may_bits(VM_WRITE) == VM_MAYWR
 		       may_bits(VM_EXEC) == VM_MAYEXEC,
 	"ceilings follow the rights");
 
+/* Pages of vm's part of n pages that become counted by these rights and are not charged yet. */
+static uint64_t charge_of(const struct vmap *vm, uint64_t n, vm_flags_t rights)
+{
+	vm_flags_t flags = (vm->vmflags & ~VM_RIGHTS) | rights;
+
+	if (!commit_counts(flags, vmap_is_private(vm)))
+		return 0;
+	return n - MIN(n, vm->charged * n / vm->npages);
+}
+
 /* How far the change may go: *stop, and why not to the end. */
 static int protect_check(
 	struct vmap_edit *e, vaddr_t start, vaddr_t end, vm_flags_t rights, vaddr_t *stop)
 {
 	vaddr_t pos = start;
-	uint64_t more = 0;
+	uint64_t more = 0, charge = 0;
 	struct vmap *vm;
 
 	*stop = start;
@@ -33,6 +45,9 @@ static int protect_check(
 		if (vmap_is_private(vm) && rights & ~vm->vmflags & VM_WRITE)
 			more += pages;
 		if (!edit_within_limits(e, more, more, rights, true))
+			return -ENOMEM;
+		charge += charge_of(vm, pages, rights);
+		if (edit_charge(e, charge) != 0)
 			return -ENOMEM;
 		pos = MIN(end, vmap_end(vm));
 		*stop = pos;
@@ -53,6 +68,7 @@ static void protect_commit(struct vmap_edit *e, vaddr_t start, vaddr_t stop, vm_
 	vmap_for_each_in (vm, e->ctx, start, stop) {
 		vm_flags_t old = vm->vmflags;
 
+		edit_give_charge(e, vm, charge_of(vm, vm->npages, rights));
 		vmap_set_flags(vm, (old & ~VM_RIGHTS) | rights);
 		if (old & ~granted & VM_RIGHTS)
 			pmap_protect(&e->ctx->pmap, vm->vaddr, vmap_end(vm), granted, &tb);

@@ -9,6 +9,7 @@
  * that also grows could then run into slots of the part that stayed; it gets a handle of its own
  * first, into which its pages move one by one.
  */
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/mmap.h"
 #include "mm/paging.h"
@@ -156,6 +157,16 @@ static bool must_have_own(const struct remap *r)
 	return vm->amap->refs > 1 || r->old != vm->vaddr || r->old + r->old_len != vmap_end(vm);
 }
 
+/* Pages that the moved vmap, and what stays of it, have more than now. */
+static uint64_t charge_of(const struct remap *r)
+{
+	uint64_t pages = r->new_len > r->old_len ? r->new_len - r->old_len : 0;
+
+	if (r->flags & MREMAP_DONTUNMAP)
+		pages += r->old_len;
+	return commit_counts(r->vm->vmflags, vmap_is_private(r->vm)) ? pages >> PAGE_SHIFT : 0;
+}
+
 /* Where it moves, and all that the move needs. */
 static int move_check(struct vmap_edit *e, struct remap *r)
 {
@@ -179,6 +190,7 @@ static int move_check(struct vmap_edit *e, struct remap *r)
 		err = mm_pick_vaddr_locked(e->ctx, &pick, &r->va);
 	}
 	err = err ?: remap_limits(e, r, minus);
+	err = err ?: edit_charge(e, charge_of(r));
 	if (!err && must_have_own(r))
 		amap_wipe_need(r->vm->amap, vmap_slot(r->vm, r->old),
 			vmap_slot(r->vm, r->old + r->old_len - 1), need);
@@ -243,12 +255,14 @@ static void move_commit(struct vmap_edit *e, struct remap *r)
 	vmap_move(vm, r->va, r->new_len >> PAGE_SHIFT);
 	if (!vm->amap)
 		vm->amap_off = r->va >> PAGE_SHIFT;
+	edit_give_charge(e, vm, vm->npages - (r->old_len >> PAGE_SHIFT));
 	vmap_insert(ctx, vm);
 	if (stays) {
 		if (stays->object)
 			vmap_relink(stays);
 		/* The old slots went with the move. */
 		stays->amap_off = stays->vaddr >> PAGE_SHIFT;
+		edit_give_charge(e, stays, stays->npages);
 		vmap_insert(ctx, stays);
 		vmap_set_flags(stays, stays->vmflags & ~(VM_LOCKED | VM_LOCKONFAULT));
 	}

@@ -19,6 +19,7 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/amap.h"
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/slab.h"
 
@@ -91,7 +92,7 @@ void vmap_copy(struct vmap *dst, const struct vmap *src)
 	dst->object = src->object ? vm_object_get(src->object) : NULL;
 	dst->offset = src->offset;
 	dst->file_len = src->file_len;
-	dst->charged = src->charged;
+	dst->charged = 0;
 	vmap_set_file(dst, src->file);
 	dst->handler = src->handler;
 	dst->cookie = src->cookie;
@@ -152,6 +153,7 @@ void vmap_release(struct vmap *vm)
 		vm_object_put(vm->object);
 	if (vm->file)
 		file_ops->put(vm->file);
+	commit_uncharge(vm->charged);
 	vmap_free(vm);
 }
 
@@ -315,6 +317,7 @@ static void merge_into(struct vmap_edit *e, struct vmap *a, struct vmap *b)
 		b->amap->refs--;
 	b->amap = NULL;
 	a->charged += b->charged;
+	b->charged = 0;
 	vmap_set_end(a, vmap_end(b));
 	b->next = NULL;
 	*e->dead_tail = b;

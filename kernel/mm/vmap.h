@@ -149,8 +149,8 @@ void vmap_init(void);
 struct vmap *vmap_create(struct mm_context *ctx, unsigned flags);
 /* Free the struct alone: it holds no reference. */
 void vmap_free(struct vmap *vm);
-/* A second vmap with the same attributes and references to file and object, not in the object's list
- * and without upper layer. */
+/* A second vmap with the same attributes and references to file and object, not in the object's list,
+ * without upper layer and uncharged. */
 void vmap_copy(struct vmap *dst, const struct vmap *src);
 /* Give vm its lower layer (a reference is taken) and enter it in the object's list; leave it again.
  * => mm_lock (write) */

@@ -208,9 +208,21 @@ static int exec_copy_strings(struct exec *ex)
 	return exec_args_add(ea, rq->name);
 }
 
+static int randomize = EXEC_RANDOMIZE_ALL; /* (a) */
+
+int exec_randomize(void)
+{
+	return READ_ONCE(randomize);
+}
+
+void exec_set_randomize(int level)
+{
+	WRITE_ONCE(randomize, level);
+}
+
 static uint64_t exec_random_pages(const struct exec *ex, unsigned bits)
 {
-	if (ex->process->personality & ADDR_NO_RANDOMIZE)
+	if (ex->process->personality & ADDR_NO_RANDOMIZE || !exec_randomize())
 		return 0;
 	return (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
 }
@@ -277,7 +289,8 @@ static void exec_note_segments(struct exec *ex)
 	}
 	/* A static PIE lies in the area of mmap; its heap would soon meet a neighbour. */
 	ctx->brk_start = img->relocatable && !ex->interp ? PIE_BASE : img->high + ex->bias;
-	ctx->brk_start += exec_random_pages(ex, 13);
+	if (exec_randomize() == EXEC_RANDOMIZE_ALL)
+		ctx->brk_start += exec_random_pages(ex, 13);
 	ctx->brk = ctx->brk_start;
 }
 

@@ -25,4 +25,12 @@ struct exec_request {
  */
 int process_exec(const struct exec_request *rq);
 
+/*
+ * Random places of a new program: /proc/sys/kernel/randomize_va_space, 0 from the start with
+ * `norandmaps`. Stack, areas and PIE; the heap too only with EXEC_RANDOMIZE_ALL.
+ */
+#define EXEC_RANDOMIZE_ALL 2
+int exec_randomize(void);
+void exec_set_randomize(int level);
+
 #endif

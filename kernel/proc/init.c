@@ -32,7 +32,8 @@
 
 /* Words of the command line that are the kernel's own: they do not reach init. */
 static const char *const kernel_words[] = {"console", "root", "rootfstype", "ro", "rw", "init",
-	"quiet", "loglevel", "mem", "maxcpus", "ktest", "panic", "debug", "BOOT_IMAGE"};
+	"quiet", "loglevel", "mem", "maxcpus", "ktest", "panic", "debug", "norandmaps",
+	"BOOT_IMAGE"};
 
 static const char *const init_programs[] = {"/init", "/sbin/init", "/bin/init", "/bin/sh"};
 
@@ -242,6 +243,8 @@ void proc_start_init(void)
 		w->text = kstrdup(boot_info.cmdline, 0);
 	if (!w || !w->text)
 		panic("init: no memory for its arguments");
+	if (cmdline_has("norandmaps"))
+		exec_set_randomize(0);
 	init_parse_words(w);
 	t = thread_create_kernel("init", init_main, w);
 	if (IS_ERR(t))

@@ -94,6 +94,10 @@ int proc_show_status(struct proc_text *t, const struct proc_ref *ref);
 extern const struct proc_entry proc_system_entries[];
 extern const unsigned proc_system_count;
 extern const struct proc_dir proc_sys_dir;
+/* A decimal number and nothing else. 0 or -EINVAL. */
+int __must_check proc_parse_number(const char *text, uint64_t *out);
+/* procfs_sysvm.c */
+extern const struct proc_dir proc_sysvm_dir;
 
 /* The process of ref with a reference, or NULL. */
 struct process *proc_ref_process(const struct proc_ref *ref);

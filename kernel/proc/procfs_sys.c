@@ -1,12 +1,8 @@
 /* /proc/sys: settings and actions. */
 #include "fs/mount.h"
-#include "fs/path.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
-#include "mm/buddy.h"
-#include "mm/cache.h"
-#include "mm/kva.h"
-#include "mm/slab.h"
+#include "proc/exec.h"
 #include "proc/procfs_priv.h"
 #include "proc/system.h"
 
@@ -57,7 +53,7 @@ static int show_pid_max(struct proc_text *t, const struct proc_ref *ref)
 	return 0;
 }
 
-static int parse_number(const char *text, uint64_t *out)
+int proc_parse_number(const char *text, uint64_t *out)
 {
 	const char *end;
 
@@ -67,7 +63,7 @@ static int parse_number(const char *text, uint64_t *out)
 static int store_pid_max(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = parse_number(text, &v);
+	int err = proc_parse_number(text, &v);
 
 	(void)ref;
 	(void)len;
@@ -76,35 +72,23 @@ static int store_pid_max(const struct proc_ref *ref, char *text, size_t len)
 	return v > PID_MAX_LIMIT ? -EINVAL : pid_set_max((int)v);
 }
 
-static uint32_t last_drop;
-
-static int show_drop_caches(struct proc_text *t, const struct proc_ref *ref)
+static int show_randomize(struct proc_text *t, const struct proc_ref *ref)
 {
 	(void)ref;
-	proc_printf(t, "%u\n", last_drop);
+	proc_printf(t, "%d\n", exec_randomize());
 	return 0;
 }
 
-/* 1: clean pages, 2: names, inodes and what allocators keep for later, 3: both. */
-static int store_drop_caches(const struct proc_ref *ref, char *text, size_t len)
+static int store_randomize(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = parse_number(text, &v);
+	int err = proc_parse_number(text, &v);
 
 	(void)ref;
 	(void)len;
-	if (err || v < 1 || v > 4)
+	if (err || v > EXEC_RANDOMIZE_ALL)
 		return -EINVAL;
-	if (v & 2)
-		dcache_shrink();
-	if (v & 1)
-		cache_drop_all_clean();
-	if (v & 2) {
-		kva_drain();
-		slab_reap();
-		buddy_drain();
-	}
-	last_drop = (uint32_t)v;
+	exec_set_randomize((int)v);
 	return 0;
 }
 
@@ -113,18 +97,14 @@ static const struct proc_entry kernel_entries[] = {
 	PROC_FILE("osrelease", show_osrelease),
 	PROC_FILE("ostype", show_ostype),
 	PROC_CONTROL("pid_max", show_pid_max, store_pid_max),
+	PROC_CONTROL("randomize_va_space", show_randomize, store_randomize),
 	PROC_FILE("version", show_version),
 };
 static const struct proc_dir kernel_dir = {
 	.entries = kernel_entries, .nentries = ARRAY_SIZE(kernel_entries)};
 
-static const struct proc_entry vm_entries[] = {
-	PROC_CONTROL("drop_caches", show_drop_caches, store_drop_caches),
-};
-static const struct proc_dir vm_dir = {.entries = vm_entries, .nentries = ARRAY_SIZE(vm_entries)};
-
 static const struct proc_entry sys_entries[] = {
 	PROC_DIR("kernel", &kernel_dir),
-	PROC_DIR("vm", &vm_dir),
+	PROC_DIR("vm", &proc_sysvm_dir),
 };
 const struct proc_dir proc_sys_dir = {.entries = sys_entries, .nentries = ARRAY_SIZE(sys_entries)};

@@ -4,6 +4,7 @@
 #include "dev/block.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
+#include "mm/commit.h"
 #include "mm/slab.h"
 #include "mm/stats.h"
 #include "proc/procfs_priv.h"
@@ -36,6 +37,8 @@ static int show_meminfo(struct proc_text *t, const struct proc_ref *ref)
 	put_kb(t, "Writeback:", m.writeback);
 	put_kb(t, "Shmem:", m.shmem);
 	put_kb(t, "Slab:", m.slab);
+	put_kb(t, "CommitLimit:", commit_limit());
+	put_kb(t, "Committed_AS:", commit_total());
 	return 0;
 }
 
