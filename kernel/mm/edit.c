@@ -27,6 +27,7 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
 	e->ctx = ctx;
 	e->vmaps = NULL;
 	e->nvmaps = 0;
+	e->charge = 0;
 	e->nodes = (struct amap_stock){.handle = NULL};
 	e->dead = NULL;
 	e->dead_tail = &e->dead;
