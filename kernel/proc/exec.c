@@ -410,7 +410,8 @@ static int exec_become_single(struct exec *ex)
 
 	if (p->group_exit || ex->task->must_die)
 		err = -EINTR;
-	if (err || p->nthreads == 1) {
+	/* Alone, and not just what the main thread left behind: that still has a number of its own. */
+	if (err || (p->nthreads == 1 && p->main_task)) {
 		process_unlock(p, flags);
 		return err;
 	}

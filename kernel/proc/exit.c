@@ -186,8 +186,7 @@ static void exit_reparent(struct process *p, struct list *vanished)
 
 		child->parent = reaper;
 		WRITE_ONCE(child->ppid, reaper->node.nr);
-		if (child->pgrp && p->pgrp && child->pgrp != p->pgrp &&
-			child->pgrp->session == p->pgrp->session)
+		if (pgrp_ties_locked(p, child->pgrp))
 			pgrp_check_orphaned_locked(child->pgrp, NULL);
 		pids_unlock(flags);
 		list_remove(&child->sibling);
@@ -212,8 +211,10 @@ static void exit_leave_session(struct process *p)
 	struct tty *tty = process_tty(p);
 	int sid = process_getsid(p->node.nr);
 
-	if (tty && sid == p->node.nr)
+	if (tty && sid == p->node.nr) {
 		tty_session_end(tty, sid);
+		process_session_set_tty(sid, NULL);
+	}
 }
 
 /* The last thread is here: family, state, parent. Everything else was given back. */
@@ -228,10 +229,13 @@ static void process_finish(struct process *p)
 	mutex_lock(&process_tree);
 	if (!list_empty(&p->children))
 		exit_reparent(p, &vanished);
-	flags = pids_lock();
-	pgrp_check_orphaned_locked(p->pgrp, p);
-	pids_unlock(flags);
 	parent = p->parent;
+	flags = pids_lock();
+	/* Only if it was p that kept the group from being orphaned: one that is so already may have
+	 * stopped members, and stays as it is. */
+	if (pgrp_ties_locked(parent, p->pgrp))
+		pgrp_check_orphaned_locked(p->pgrp, p);
+	pids_unlock(flags);
 	p->state = PROCESS_ZOMBIE;
 	if (exit_tell_parent(p)) {
 		process_reap_locked(p);

@@ -182,17 +182,19 @@ int process_getsid(int pid)
 	return process_group_or_session(pid, true);
 }
 
+bool pgrp_ties_locked(const struct process *parent, const struct pgrp *pg)
+{
+	return parent && !parent->is_init && pg && parent->pgrp && parent->pgrp != pg &&
+	       parent->pgrp->session == pg->session;
+}
+
 bool pgrp_orphaned_locked(struct pgrp *pg, const struct process *ignore)
 {
 	struct process *p;
 
 	list_for_each_entry (p, &pg->members, pgrp_link) {
-		const struct process *parent = p->parent;
-
-		if (p == ignore || READ_ONCE(p->state) != PROCESS_ALIVE || !parent ||
-			parent->is_init)
-			continue;
-		if (parent->pgrp && parent->pgrp != pg && parent->pgrp->session == pg->session)
+		if (p != ignore && READ_ONCE(p->state) == PROCESS_ALIVE &&
+			pgrp_ties_locked(p->parent, pg))
 			return false;
 	}
 	return true;
@@ -295,7 +297,7 @@ static struct tty *tty_current(void)
 	return process_current() ? process_tty(process_current()) : NULL;
 }
 
-static void tty_set_for_session(int sid, struct tty *tty)
+void process_session_set_tty(int sid, struct tty *tty)
 {
 	irqflags_t flags = pids_lock();
 	struct session *s = session_find_locked(sid);
@@ -314,7 +316,7 @@ static const struct tty_jobctl_ops jobctl_ops = {
 	.pgrp_orphaned = tty_pgrp_orphaned,
 	.pgrp_in_session = tty_pgrp_in_session,
 	.current_tty = tty_current,
-	.set_tty = tty_set_for_session,
+	.set_tty = process_session_set_tty,
 };
 
 void jobctl_init(void)

@@ -26,59 +26,114 @@ static bool kill_one_locked(struct process *p, struct task *task, int sig, struc
 	return taken;
 }
 
+/* Queue entries for the members of a group, all with the same info. */
+struct kill_entries {
+	struct process *owner; /* in whose account they are */
+	struct list ready;
+	unsigned count;
+};
+
+/* Have `want` entries, or as many as can be had: who finds none gets the signal without info. */
+static void entries_fill(struct kill_entries *e, unsigned want, const struct abi_siginfo *info)
+{
+	for (; e->count < want; e->count++) {
+		struct sigqueue *sq = sigqueue_alloc(e->owner);
+
+		if (!sq)
+			return;
+		siginfo_copy(&sq->info, info);
+		list_add_tail(&e->ready, &sq->link);
+	}
+}
+
+static void entries_drop(struct kill_entries *e)
+{
+	struct list *l;
+
+	while ((l = list_pop(&e->ready)))
+		sigqueue_free(e->owner, list_entry(l, struct sigqueue, link));
+}
+
+/* => pid_lock */
+static void kill_member_locked(struct process *p, int sig, struct kill_entries *e)
+{
+	struct list *l = list_pop(&e->ready);
+	struct sigqueue *sq = l ? list_entry(l, struct sigqueue, link) : NULL;
+
+	if (sq)
+		list_init(&sq->link);
+	if (kill_one_locked(p, NULL, sig, sq))
+		sigqueue_change_owner(e->owner, p);
+	else if (sq)
+		list_add_tail(&e->ready, &sq->link);
+}
+
+static unsigned pgrp_size_locked(struct pgrp *pg)
+{
+	unsigned n = 0;
+	struct process *p;
+
+	list_for_each_entry (p, &pg->members, pgrp_link)
+		n++;
+	return n;
+}
+
 /*
- * All processes that `wanted` picks: of a group, or all but init and ourselves. Information is the
- * same for each, an entry for each would have to be allocated before the number is known: those
- * that follow the first get the signal without (si_code SI_KERNEL).
+ * All processes of a group (0: our own) under one hold of pid_lock, so that a child that is being made
+ * joins the group either before, and gets the signal, or after its parent has got it.
  */
 static int kill_group(int nr, const struct abi_siginfo *info, int sig)
 {
-	struct process *self = process_current(), *p;
-	struct sigqueue *sq = sig ? sigqueue_alloc(self) : NULL;
-	int found = 0;
+	struct kill_entries e = {.owner = process_current()};
+	unsigned found = 0, asked = 0;
 	irqflags_t flags;
+	struct process *p;
 	struct pgrp *pg;
 
-	if (sq) {
-		list_init(&sq->link);
-		siginfo_copy(&sq->info, info);
+	list_init(&e.ready);
+	for (;;) {
+		flags = pids_lock();
+		pg = nr ? pgrp_find_locked(nr) : e.owner->pgrp;
+		found = pg ? pgrp_size_locked(pg) : 0;
+		if (!sig || found <= asked)
+			break;
+		pids_unlock(flags);
+		asked = found;
+		entries_fill(&e, asked, info);
 	}
-	flags = pids_lock();
-	pg = nr ? pgrp_find_locked(nr) : self->pgrp;
-	if (pg) {
-		list_for_each_entry (p, &pg->members, pgrp_link) {
-			found++;
-			if (sig && kill_one_locked(p, NULL, sig, p == self ? sq : NULL) &&
-				p == self)
-				sq = NULL;
-		}
+	if (sig && pg) {
+		list_for_each_entry (p, &pg->members, pgrp_link)
+			kill_member_locked(p, sig, &e);
 	}
 	pids_unlock(flags);
-	sigqueue_free(self, sq);
+	entries_drop(&e);
 	return found ? 0 : -ESRCH;
 }
 
-static int kill_all(int sig)
+/* Everybody but init and ourselves, in the order of their numbers. */
+static int kill_all(const struct abi_siginfo *info, int sig)
 {
-	struct process *self = process_current();
+	struct process *self = process_current(), *p;
 	int found = 0;
 
 	for (int nr = 0;;) {
 		irqflags_t flags = pids_lock();
 		struct pid_node *n;
-		struct process *p;
 
 		nr = pid_next_locked(nr, PID_PROCESS);
 		n = pid_find_locked(nr, PID_PROCESS);
 		p = n ? container_of(n, struct process, node) : NULL;
-		if (p && !p->is_init && p != self) {
-			found++;
-			if (sig)
-				kill_one_locked(p, NULL, sig, NULL);
-		}
+		if (p)
+			process_get(p);
 		pids_unlock(flags);
 		if (!p)
 			return found ? 0 : -ESRCH;
+		if (!p->is_init && p != self) {
+			found++;
+			if (sig)
+				(void)signal_post_info(p, NULL, info);
+		}
+		process_put(p);
 	}
 }
 
@@ -105,7 +160,7 @@ int signal_kill(int pid, int sig)
 	if (pid > 0)
 		return kill_process(pid, &info, sig);
 	if (pid == -1)
-		return kill_all(sig);
+		return kill_all(&info, sig);
 	if (pid == INT_MIN)
 		return -ESRCH;
 	return kill_group(-pid, &info, sig);

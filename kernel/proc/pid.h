@@ -95,6 +95,8 @@ int __must_check process_setpgid(int pid, int pgid);
 int __must_check process_setsid(void);
 int process_getpgid(int pid);
 int process_getsid(int pid);
+/* Does a parent keep the group from being orphaned: is it in another group of the same session? */
+bool pgrp_ties_locked(const struct process *parent, const struct pgrp *pg);
 /* No member has a parent in another group of the same session (POSIX: orphaned). => pid_lock held.
  * ignore: a process that does not count, or NULL. */
 bool pgrp_orphaned_locked(struct pgrp *pg, const struct process *ignore);

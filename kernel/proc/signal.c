@@ -75,6 +75,12 @@ void sigqueue_drop(struct sigqueue *sq)
 	slab_free(sigqueue_cache, sq);
 }
 
+void sigqueue_change_owner(struct process *from, struct process *to)
+{
+	__atomic_fetch_sub(&from->nqueued, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&to->nqueued, 1, __ATOMIC_RELAXED);
+}
+
 static uint64_t signal_handler(const struct process *p, int sig)
 {
 	return READ_ONCE(p->actions->act[sig - 1].handler);
@@ -300,6 +306,8 @@ static void signal_force_how(struct task *task, const struct abi_siginfo *info, 
 	flags = process_lock(p);
 	signal_unmask_forced(task, sig, reset);
 	taken = signal_post_locked(p, task, sig, sq);
+	/* One that was pending and blocked before is not posted again, but now it is to be taken. */
+	signal_recalc_locked(task);
 	/* init too dies of its own faults: it would fault for ever. */
 	if (p->is_init && signal_handler(p, sig) == SIG_DFL)
 		signal_group_exit_locked(p, WSTATUS_KILLED(sig));

@@ -43,6 +43,8 @@ void signal_init(void);
 /* An entry that counts for process `to` until it is freed. NULL: no memory, or RLIMIT_SIGPENDING. */
 struct sigqueue *sigqueue_alloc(struct process *to);
 void sigqueue_free(struct process *of, struct sigqueue *sq);
+/* One entry passes from the account of one process to another's. */
+void sigqueue_change_owner(struct process *from, struct process *to);
 /* The same in two steps, for a target that is found under a lock: an entry with info in it (NULL: no
  * memory), and the counting. charge is false at the limit. */
 struct sigqueue *sigqueue_make(const struct abi_siginfo *info);

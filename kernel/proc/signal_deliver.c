@@ -124,29 +124,30 @@ void signal_set_blocked(struct task *task, sigset_k set)
 }
 
 /*
- * Stand still until SIGCONT or death. The last thread of the group to stop tells the parent. => lock
- * held on entry and exit, dropped in between
+ * Stand still until SIGCONT or death. The last thread of the group to stop tells the parent. A thread
+ * that wakes up late may find a second stop in place of its own, in which it has not been counted. =>
+ * lock held on entry and exit, dropped in between
  */
 static void signal_stop_here(struct task *task, irqflags_t *flags)
 {
 	struct process *p = task->process;
 
-	if (!task->stopped) {
-		task->stopped = true;
-		if (--p->stopping == 0) {
-			p->stop_told = true;
-			process_unlock(p, *flags);
-			process_tell_stopped(p, CLD_STOPPED);
-			*flags = process_lock(p);
-		}
-	}
 	while (p->group_stop && !p->group_exit && !task->must_die) {
+		bool last = !task->stopped && --p->stopping == 0;
+
+		task->stopped = true;
 		thread_clear_flags(task->thread, THREAD_SIGPENDING);
+		if (last)
+			p->stop_told = true;
 		process_unlock(p, *flags);
-		(void)wait_event_interruptible(&p->stop_wait, !READ_ONCE(p->group_stop));
+		if (last)
+			process_tell_stopped(p, CLD_STOPPED);
+		else
+			(void)wait_event_interruptible(&p->stop_wait, !READ_ONCE(p->group_stop));
 		*flags = process_lock(p);
 	}
-	task->stopped = false;
+	if (!p->group_stop)
+		task->stopped = false;
 }
 
 static void signal_start_stop_locked(struct process *p, int sig)
