@@ -267,10 +267,11 @@ static int fork_into(struct mm_context *dst, struct mm_context *src)
 	rw_write_lock_pair(&src->mm_lock, &dst->mm_lock);
 	copy_settings(dst, src);
 	err = src->dying ? -EINTR : clone_all(dst, src);
-	if (!err && READ_ONCE(src->pins))
-		err = copy_pinned(dst);
 	/* Also after a failure: until the child is gone its pages are shared. */
 	lower_private(src);
+	/* Copies belong to the same moment as what is shared: no thread stores any more. */
+	if (!err && READ_ONCE(src->pins))
+		err = copy_pinned(dst);
 	rw_write_unlock_pair(&src->mm_lock, &dst->mm_lock);
 	return err;
 }

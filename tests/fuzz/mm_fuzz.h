@@ -94,6 +94,15 @@ void context_run_on(unsigned c, unsigned cpu);
 void fuzz_fail(const char *fmt, ...) __printf(1, 2);
 size_t sample_offset(unsigned i);
 
+/* mm_others.c */
+enum others { OTHERS_REST, OTHERS_WALK, OTHERS_STORE };
+/* What the other CPUs do from now on, at each step of what this one does; returns what they did. */
+enum others others_do(enum others what);
+void others_begin(uint64_t seed);
+/* The page is likely to be writable. */
+void others_note(unsigned page);
+unsigned others_recent(unsigned i);
+
 /* mm_ops.c */
 void fuzz_one_op(void);
 

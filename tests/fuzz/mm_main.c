@@ -75,6 +75,7 @@ static void run_seed(uint64_t seed, uint64_t ops)
 	fuzz_calm = seed % 3 == 0;
 	softmmu_set_forget(fuzz_calm ? 0 : 50, seed + 1);
 	running = true;
+	others_begin(seed);
 	model_begin();
 	for (fuzz_step = 0; fuzz_step < ops; fuzz_step++) {
 		fuzz_one_op();
@@ -98,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		machine_start();
 	started = true;
 	choices_from_data(data, n);
+	others_begin(n);
 	model_begin();
 	for (fuzz_step = 0; choices_left(); fuzz_step++) {
 		fuzz_one_op();

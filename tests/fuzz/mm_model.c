@@ -230,6 +230,7 @@ void model_access(unsigned c, unsigned page, vm_flags_t access, unsigned cpu)
 		return;
 	}
 	if (access == VM_WRITE) {
+		others_note(page);
 		if (p->kind != SHARED && !p->own) {
 			p->cell = *model_cell(p);
 			p->own = true;
@@ -261,6 +262,8 @@ static void check_page(unsigned c, unsigned page, unsigned cpu)
 
 void model_check_all(void)
 {
+	enum others others = others_do(OTHERS_REST);
+
 	for (unsigned c = 0; c < CONTEXTS; c++) {
 		unsigned cpu = choose(CPUS);
 
@@ -272,6 +275,7 @@ void model_check_all(void)
 				check_page(c, i, cpu);
 		}
 	}
+	others_do(others);
 }
 
 void model_verify(bool counts)

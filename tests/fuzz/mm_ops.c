@@ -206,7 +206,8 @@ static void op_exit(void)
 static void op_access(void)
 {
 	unsigned c = choose_context(), n = 1 + choose(fuzz_calm ? 120 : 24);
-	unsigned page = choose(WINDOW), cpu = choose(CPUS), step = choose(4);
+	unsigned page = chance(4) ? others_recent(choose(64)) : choose(WINDOW);
+	unsigned cpu = choose(CPUS), step = choose(4);
 	vm_flags_t access = chance(6) ? VM_EXEC : chance(2) ? VM_WRITE : VM_READ;
 
 	for (; n--; page = (page + step) % WINDOW) {
@@ -459,7 +460,8 @@ static struct mpin *pin_slot(bool used)
 
 static void op_pin(void)
 {
-	unsigned c = choose_context(), page = choose(WINDOW);
+	unsigned c = choose_context();
+	unsigned page = chance(2) ? others_recent(choose(64)) : choose(WINDOW);
 	struct mpage *p = &contexts[c].page[page];
 	struct mpin *pin = pin_slot(false);
 	uint32_t *name = p->kind == SHARED ? &objects[p->object].pin_id[p->index] : &p->pin_id;
@@ -469,6 +471,7 @@ static void op_pin(void)
 	if (mm_pin_page(contexts[c].ctx, WINDOW_BASE + page * PAGE_SIZE,
 		    chance(2) ? VM_WRITE : VM_READ, &pin->page) != 0)
 		return;
+	others_note(page);
 	pin->ctx = contexts[c].ctx;
 	pin->id = *name = ++next_pin_id;
 	if (p->kind != SHARED && !p->own) {
@@ -538,25 +541,26 @@ struct op {
 	void (*fn)(void);
 	const char *name;
 	unsigned weight, weight_calm;
+	enum others others; /* what the other CPUs do meanwhile */
 };
 
 static const struct op ops[] = {
-	{op_map, "map", 10, 4},
-	{op_unmap, "unmap", 6, 1},
-	{op_protect, "protect", 8, 1},
-	{op_fork, "fork", 8, 8},
-	{op_exit, "exit", 3, 8},
-	{op_access, "access", 40, 60},
-	{op_remap, "remap", 6, 1},
-	{op_resize, "resize", 3, 1},
-	{op_advise, "advise", 5, 1},
-	{op_truncate, "truncate", 2, 1},
-	{op_drop_translations, "drop translations", 2, 1},
-	{op_cache, "cache", 5, 3},
-	{op_other_access, "other access", 4, 2},
-	{op_pin, "pin", 4, 2},
-	{op_io, "io", 4, 2},
-	{op_unpin, "unpin", 3, 2},
+	{op_map, "map", 10, 4, OTHERS_STORE},
+	{op_unmap, "unmap", 6, 1, OTHERS_STORE},
+	{op_protect, "protect", 8, 1, OTHERS_STORE},
+	{op_fork, "fork", 8, 8, OTHERS_STORE},
+	{op_exit, "exit", 3, 8, OTHERS_WALK},
+	{op_access, "access", 40, 60, OTHERS_WALK},
+	{op_remap, "remap", 6, 1, OTHERS_STORE},
+	{op_resize, "resize", 3, 1, OTHERS_STORE},
+	{op_advise, "advise", 5, 1, OTHERS_STORE},
+	{op_truncate, "truncate", 2, 1, OTHERS_STORE},
+	{op_drop_translations, "drop translations", 2, 1, OTHERS_STORE},
+	{op_cache, "cache", 5, 3, OTHERS_STORE},
+	{op_other_access, "other access", 4, 2, OTHERS_WALK},
+	{op_pin, "pin", 4, 2, OTHERS_WALK},
+	{op_io, "io", 4, 2, OTHERS_REST},
+	{op_unpin, "unpin", 3, 2, OTHERS_STORE},
 };
 
 void fuzz_one_op(void)
@@ -573,7 +577,9 @@ void fuzz_one_op(void)
 			if (fuzz_verbose)
 				fprintf(stderr, "%lu: %s\n", fuzz_step, ops[i].name);
 			host_enter_cpu(choose(CPUS));
+			others_do(ops[i].others);
 			ops[i].fn();
+			others_do(OTHERS_REST);
 			return;
 		}
 		at -= w;

@@ -29,6 +29,7 @@ struct boot_info boot_info;
 __thread jmp_buf *host_panic_jmp;
 __thread char host_panic_text[256];
 static const char *cmdline_words = "";
+static __thread void (*step_fn)(void);
 
 static void cpus_init(void)
 {
@@ -65,10 +66,29 @@ void host_leave_cpu(void)
 	current_cpu = NULL; /* the CPU stays online with what its lists hold: cpu_call reaches it */
 }
 
+void host_set_step(void (*fn)(void))
+{
+	step_fn = fn;
+}
+
+/* Every lock asks who takes it: a step. */
+static void step(void)
+{
+	void (*fn)(void) = step_fn;
+	struct cpu *self = current_cpu;
+
+	step_fn = NULL;
+	fn();
+	step_fn = fn;
+	current_cpu = self;
+}
+
 struct cpu *this_cpu(void)
 {
 	if (!current_cpu)
 		host_enter_cpu(0);
+	if (unlikely(step_fn))
+		step();
 	return current_cpu;
 }
 

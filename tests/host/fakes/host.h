@@ -28,6 +28,13 @@ void host_run_cpus(unsigned first, unsigned n, void (*fn)(void *arg), void *arg)
 void host_enter_cpu(unsigned id);
 void host_leave_cpu(void);
 
+/*
+ * fn runs at every step of the calling thread from now on: whenever it asks for its CPU, as each lock
+ * and each allocation does. It may do what another CPU could do at that moment (host_enter_cpu and
+ * an access by the soft MMU), with nothing that waits. NULL: no more.
+ */
+void host_set_step(void (*fn)(void));
+
 /* A panic during expr is expected, and its text must hold `word`: returns true then. */
 extern __thread jmp_buf *host_panic_jmp;
 extern __thread char host_panic_text[256];

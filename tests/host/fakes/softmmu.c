@@ -247,11 +247,42 @@ struct flush {
 	bool whole;
 };
 
+/* What is about to be forgotten could be used until now: its frame must not be free already. */
+static void check_stale(const struct cached *c, bool table)
+{
+	pfn_t pfn = c->frame >> PAGE_SHIFT;
+	uint32_t type;
+
+	if (!c->valid || pfn >= page_array_count)
+		return;
+	type = page_type(page_from_pfn(pfn));
+	if (type == PG_FREE || (table && type != PG_TABLE))
+		panic("soft MMU: frame %#llx was freed before the flush was acknowledged",
+			(unsigned long long)pfn);
+}
+
+static void check_all_stale(const struct soft_cpu *sc, const struct flush *f)
+{
+	for (unsigned i = 0; i < LEAF_SLOTS && f->whole; i++)
+		check_stale(&sc->leaf[i], false);
+	for (unsigned i = 0; i < f->n && !f->whole; i++) {
+		const struct cached *c = &sc->leaf[(f->pages[i] >> PAGE_SHIFT) % LEAF_SLOTS];
+
+		if (c->tag == f->pages[i] >> PAGE_SHIFT)
+			check_stale(c, false);
+	}
+	for (unsigned l = 2; l <= 4; l++) {
+		for (unsigned i = 0; i < UPPER_SLOTS; i++)
+			check_stale(&sc->upper[l][i], true);
+	}
+}
+
 static void flush_self(void *arg)
 {
 	const struct flush *f = arg;
 	struct soft_cpu *sc = soft_self();
 
+	check_all_stale(sc, f);
 	if (f->whole) {
 		drop_all(sc);
 		count(&softmmu_stat.whole_flushes);

@@ -1,8 +1,8 @@
 /*
  * The soft MMU: walks the real page tables as the CPU would, takes the AND of the levels, and
  * caches, per fake CPU, leaf translations and upper entries until it is told to forget them (or
- * forgets by itself: it may at any time). So a missing flush, a table freed too early or a write
- * through a stale right shows as wrong data or as a panic that names it.
+ * forgets by itself: it may at any time). So a missing flush, a table or frame freed too early or a
+ * write through a stale right shows as wrong data or as a panic that names it.
  */
 #ifndef SOFTMMU_H
 #define SOFTMMU_H
