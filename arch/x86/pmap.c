@@ -133,29 +133,6 @@ void pmap_load(struct pmap *pm)
 
 /* --- entries --------------------------------------------------------------------------------- */
 
-uint64_t pmap_leaf_bits(vm_flags_t rights)
-{
-	uint64_t e = PTE_P | PTE_A;
-
-	if (rights & VM_WRITE)
-		e |= PTE_W | PTE_D;
-	if (rights & VM_USER)
-		e |= PTE_U;
-	if (!(rights & VM_EXEC))
-		e |= pmap_nx_bit;
-	if (unlikely(rights & (VM_CACHE_MASK | VM_GLOBAL))) {
-		if (rights & VM_CACHE_DISABLED)
-			e |= PTE_PCD | PTE_PWT;
-		else if (rights & VM_WRITE_COMBINE)
-			e |= PTE_PAT;
-		else if (rights & VM_WRITE_THROUGH)
-			e |= PTE_PWT;
-		if (rights & VM_GLOBAL)
-			e |= PTE_G;
-	}
-	return e;
-}
-
 vm_flags_t pmap_leaf_flags(uint64_t e)
 {
 	vm_flags_t f = VM_READ;
@@ -238,11 +215,12 @@ static inline void group_clear_write(uint64_t *e)
 static void entry_push_down(uint64_t *slot)
 {
 	struct page *child = table_of(*slot);
-	uint64_t *group = entries_of(*slot);
+	uint64_t *e = entries_of(*slot);
+	unsigned i, end;
 
 	table_lock(child);
-	for (uint64_t live = child->live; live; live >>= 1, group += LIVE_GROUP) {
-		if (live & 1)
+	for (i = 0; live_run(child->live, &i, &end, PT_ENTRIES); i = end) {
+		for (uint64_t *group = &e[i]; group < &e[end]; group += LIVE_GROUP)
 			group_clear_write(group);
 	}
 	STORE_RELEASE(*slot, *slot | PTE_W);
@@ -313,6 +291,12 @@ void pmap_close(struct pmap_cursor *c)
 {
 	table_unlock(c->table);
 	c->leaf = NULL;
+}
+
+bool pmap_is_entered(const struct pmap_cursor *c, vaddr_t va)
+{
+	dassert(va - c->base < PT_SPAN(2));
+	return c->leaf[pt_index(va, 1)] & PTE_P;
 }
 
 struct pmap_entry pmap_get(const struct pmap_cursor *c, vaddr_t va)

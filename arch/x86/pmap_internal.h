@@ -87,7 +87,29 @@ static inline bool live_run(uint64_t live, unsigned *i, unsigned *end, unsigned 
 		for (; i < i##_end; i++)
 
 /* The kernel half's entries and the rights and cache bits of a translation. */
-uint64_t pmap_leaf_bits(vm_flags_t rights);
+static inline uint64_t pmap_leaf_bits(vm_flags_t rights)
+{
+	uint64_t e = PTE_P | PTE_A;
+
+	if (rights & VM_WRITE)
+		e |= PTE_W | PTE_D;
+	if (rights & VM_USER)
+		e |= PTE_U;
+	if (!(rights & VM_EXEC))
+		e |= pmap_nx_bit;
+	if (unlikely(rights & (VM_CACHE_MASK | VM_GLOBAL))) {
+		if (rights & VM_CACHE_DISABLED)
+			e |= PTE_PCD | PTE_PWT;
+		else if (rights & VM_WRITE_COMBINE)
+			e |= PTE_PAT;
+		else if (rights & VM_WRITE_THROUGH)
+			e |= PTE_PWT;
+		if (rights & VM_GLOBAL)
+			e |= PTE_G;
+	}
+	return e;
+}
+
 vm_flags_t pmap_leaf_flags(uint64_t entry);
 
 #endif

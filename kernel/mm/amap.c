@@ -44,9 +44,11 @@
 static struct slab_cache *node_caches[AMAP_CLASSES];
 static struct slab_cache *amap_cache;
 
-static unsigned slot_of(const struct amap_node *n, pgidx_t idx)
+static inline unsigned slot_of(const struct amap_node *n, pgidx_t idx)
 {
-	return (idx >> amap_shift(n->level)) & (amap_node_slots(n->level) - 1);
+	static const uint8_t last_slot[AMAP_LEVELS] = {31, 15, 63, 63, 63, 63, 63};
+
+	return (unsigned)(idx >> amap_shift(n->level)) & last_slot[n->level];
 }
 
 static bool root_covers(const struct amap *am, const struct amap_node *root, pgidx_t idx)
@@ -200,27 +202,42 @@ void amap_node_put(struct amap_node *n)
 	node_free(n);
 }
 
-void amap_node_copy_but(struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
+/* Slots [from, to): each child gains a parent. */
+static inline __attribute__((always_inline)) void copy_slots(
+	struct amap_node *copy, const struct amap_node *n, unsigned from, unsigned to, bool leaf)
 {
-	unsigned slots = amap_node_slots(n->level), count = 0;
-
-	for (unsigned i = 0; i < slots; i++) {
-		void *child = i >= from && i < to ? NULL : n->slots[i];
+#pragma GCC unroll 4
+	for (unsigned i = from; i < to; i++) {
+		void *child = n->slots[i];
 
 		copy->slots[i] = child;
 		if (!child)
 			continue;
-		count++;
-		if (n->level == 0)
+		if (leaf)
 			page_share(child);
 		else
 			node_get(child);
 	}
-	copy->count = count;
+}
+
+void amap_node_copy_but(struct amap_node *copy, struct amap_node *n, unsigned from, unsigned to)
+{
+	unsigned count = n->count;
+
+	for (unsigned i = from; i < to; i++) {
+		copy->slots[i] = NULL;
+		count -= n->slots[i] != NULL;
+	}
+	copy->count = (uint16_t)count;
 	if (n->level == 0) {
+		copy_slots(copy, n, 0, from, true);
+		copy_slots(copy, n, to, AMAP_LEAF_SLOTS, true);
 		/* Before the drop of n, which publishes it to n's other owners. */
 		WRITE_ONCE(n->stale, 1);
 		copy->stale = 1;
+	} else {
+		copy_slots(copy, n, 0, from, false);
+		copy_slots(copy, n, to, amap_node_slots(n->level), false);
 	}
 	mm_stat_inc(STAT_AMAP_NODE_COPY);
 }

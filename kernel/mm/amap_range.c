@@ -155,18 +155,26 @@ uint64_t amap_exclusive(const struct amap *am, pgidx_t first, pgidx_t last)
 	return span_of_root(am, first, last, &sp) ? node_exclusive(am->root, sp) : 0;
 }
 
+static bool leaf_is_pure(const struct amap_node *leaf)
+{
+	return amap_node_is_sole(leaf) && !READ_ONCE(leaf->stale);
+}
+
 static bool node_is_pure(const struct amap_node *n, struct span sp)
 {
 	unsigned to = span_to(sp, n->level);
 
+	if (n->level == 0)
+		return leaf_is_pure(n);
 	if (!amap_node_is_sole(n))
 		return false;
-	if (n->level == 0)
-		return !READ_ONCE(n->stale);
 	for (unsigned i = span_from(sp, n->level); i < to; i++) {
 		const struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
 
-		if (child && !node_is_pure(child, span_of_slot(sp, n->level, i)))
+		if (!child)
+			continue;
+		if (n->level == 1 ? !leaf_is_pure(child)
+				  : !node_is_pure(child, span_of_slot(sp, n->level, i)))
 			return false;
 	}
 	return true;
@@ -179,14 +187,34 @@ bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last)
 	return !span_of_root(am, first, last, &sp) || node_is_pure(am->root, sp);
 }
 
+static void leaf_clear_stale(struct amap_node *leaf)
+{
+	if (READ_ONCE(leaf->stale) && amap_node_is_sole(leaf))
+		WRITE_ONCE(leaf->stale, 0);
+}
+
+static void leaves_clear_stale(struct amap_node *n, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		struct amap_node *leaf = LOAD_ACQUIRE(n->slots[i]);
+
+		if (leaf)
+			leaf_clear_stale(leaf);
+	}
+}
+
 static void node_clear_stale(struct amap_node *n, struct span sp)
 {
 	unsigned to = span_to(sp, n->level);
 
+	if (n->level == 0) {
+		leaf_clear_stale(n);
+		return;
+	}
 	if (!amap_node_is_sole(n))
 		return;
-	if (n->level == 0) {
-		WRITE_ONCE(n->stale, 0);
+	if (n->level == 1) {
+		leaves_clear_stale(n, span_from(sp, 1), to);
 		return;
 	}
 	for (unsigned i = span_from(sp, n->level); i < to; i++) {

@@ -243,23 +243,25 @@ static void cache_spill(struct page_cache *pc, unsigned n)
 	memmove(&pc->pages[0], &pc->pages[n], pc->n * sizeof(pc->pages[0]));
 }
 
-/* A frame from the CPU's lists, filled from the zones. NULL: there is none. => interrupts off */
-static struct page *cache_take(struct page_cache *pc, unsigned flags)
+/* A frame from the CPU's lists as they are; NULL: the one that fits is empty. => interrupts off */
+static inline struct page *cache_pop(struct page_cache *pc, unsigned flags)
 {
 	if (flags & ALLOC_ZERO && pc->nzeroed) {
 		WRITE_ONCE(pc->nzeroed, pc->nzeroed - 1);
 		return pc->zeroed[pc->nzeroed];
 	}
 	if (unlikely(pc->n == 0))
-		cache_refill(pc, flags);
-	if (likely(pc->n)) {
-		WRITE_ONCE(pc->n, pc->n - 1);
-		return pc->pages[pc->n];
-	}
-	if (!pc->nzeroed)
 		return NULL;
-	WRITE_ONCE(pc->nzeroed, pc->nzeroed - 1);
-	return pc->zeroed[pc->nzeroed];
+	WRITE_ONCE(pc->n, pc->n - 1);
+	return pc->pages[pc->n];
+}
+
+/* The same, filled from the zones before. */
+static struct page *cache_take(struct page_cache *pc, unsigned flags)
+{
+	if (pc->n == 0)
+		cache_refill(pc, flags);
+	return cache_pop(pc, pc->n ? flags : ALLOC_ZERO);
 }
 
 /* One attempt, from what is free now. */
@@ -337,23 +339,41 @@ static inline void frame_hand_out(struct page *pg, unsigned flags)
 		frame_zero(page_virt(pg));
 }
 
-struct page *page_alloc(unsigned order, unsigned flags)
+/* Where the CPU's list has no answer. */
+static struct page *page_alloc_uncached(unsigned order, unsigned flags)
 {
-	struct page *pg;
+	struct page *pg = alloc_now(order, flags);
 
-	assert(order <= BUDDY_MAX_ORDER);
-	if (unlikely(alloc_should_fail()))
+	if (!pg && !(flags & ALLOC_NORECLAIM))
+		pg = alloc_slow(order, flags);
+	if (!pg)
 		return NULL;
-	pg = alloc_now(order, flags);
-	if (unlikely(!pg)) {
-		if (!(flags & ALLOC_NORECLAIM))
-			pg = alloc_slow(order, flags);
-		if (!pg)
-			return NULL;
-	}
 	for (unsigned i = 0; i < 1u << order; i++)
 		frame_hand_out(&pg[i], flags);
 	mm_stat_add(STAT_PAGE_ALLOC, (uint64_t)1 << order);
+	return pg;
+}
+
+struct page *page_alloc(unsigned order, unsigned flags)
+{
+	struct page_cache *pc;
+	struct page *pg = NULL;
+	irqflags_t irq;
+
+	assert(order <= BUDDY_MAX_ORDER);
+	if (alloc_should_fail())
+		return NULL;
+	if (unlikely(order || flags & ALLOC_DMA32))
+		return page_alloc_uncached(order, flags);
+	irq = irq_save();
+	pc = cpu_field(page_cache);
+	if (likely(pc))
+		pg = cache_pop(pc, flags);
+	irq_restore(irq);
+	if (unlikely(!pg))
+		return page_alloc_uncached(0, flags);
+	frame_hand_out(pg, flags);
+	mm_stat_inc(STAT_PAGE_ALLOC);
 	return pg;
 }
 

@@ -65,7 +65,7 @@ static int copy_page(struct fault *f)
 	pg = fault_frame_as_anon(f);
 	frame_copy(page_virt(pg), page_virt(old));
 	err = fault_open(f, &c, true);
-	if (!err && pmap_get(&c, f->va).present)
+	if (!err && pmap_is_entered(&c, f->va))
 		err = fault_evict(f, &c);
 	if (err)
 		return err;

@@ -71,7 +71,7 @@ static void enter_neighbours(struct fault *f, struct pmap_cursor *c)
 	for (end = MIN(end, high); va < end; va += PAGE_SIZE) {
 		struct page *pg;
 
-		if (va == f->va || pmap_get(c, va).present)
+		if (va == f->va || pmap_is_entered(c, va))
 			continue;
 		pg = vm_object_get_page(vm->object, vm->offset + (va - vm->vaddr));
 		if (!pg || !page_is(pg, PG_VALID) || page_is(pg, PG_BUSY | PG_ERROR))
@@ -126,7 +126,7 @@ static int fill_upper(struct fault *f)
 		memset((char *)page_virt(pg) + f->copy_len, 0, PAGE_SIZE - f->copy_len);
 	}
 	err = fault_open(f, &c, true);
-	if (!err && pmap_get(&c, f->va).present)
+	if (!err && pmap_is_entered(&c, f->va))
 		err = fault_evict(f, &c);
 	if (err)
 		return err;

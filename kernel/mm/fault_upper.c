@@ -64,17 +64,19 @@ static int open_table(struct fault *f, struct pmap_cursor *c, unsigned flags)
 
 int fault_open(struct fault *f, struct pmap_cursor *c, bool own)
 {
-	pgidx_t first;
-	int err = open_table(f, c, 0);
-
-	if (err)
-		return err;
 	/* Memory that may not be written needs no W above, and W bits below it may be left from when
 	 * it might: mprotect lowers high up, too. */
-	if (!own || c->above & VM_WRITE || !(f->vm->vmflags & VM_WRITE))
-		return 0;
-	pmap_close(c);
-	err = open_table(f, c, PMAP_OPEN_WRITE | (table_is_pure(f) ? PMAP_OPEN_RESTORE : 0));
+	bool write = own && f->vm->vmflags & VM_WRITE;
+	/* With a leaf that was just copied the table is not pure. */
+	bool stale = f->amap && f->up.leaf && READ_ONCE(f->up.leaf->stale);
+	pgidx_t first;
+	int err = open_table(f, c, write && stale ? PMAP_OPEN_WRITE : 0);
+
+	if (!err && write && !(c->above & VM_WRITE)) {
+		pmap_close(c);
+		err = open_table(
+			f, c, PMAP_OPEN_WRITE | (table_is_pure(f) ? PMAP_OPEN_RESTORE : 0));
+	}
 	if (err)
 		return err;
 	if (c->restored)
@@ -179,7 +181,7 @@ int fault_reuse(struct fault *f)
 
 	if (err)
 		return err;
-	was_entered = pmap_get(&c, f->va).present;
+	was_entered = pmap_is_entered(&c, f->va);
 	fault_enter_own(f, &c, pg);
 	if (was_entered && !c.restored)
 		raise_neighbours(f, &c);
@@ -205,7 +207,7 @@ static int read_upper(struct fault *f)
 		struct page *pg = amap_leaf_page(f->up.leaf, vmap_slot(f->vm, va));
 
 		/* The faulting page is raised if it is there: the right to execute is new. */
-		if (!pg || (va != f->va && pmap_get(&c, va).present))
+		if (!pg || (va != f->va && pmap_is_entered(&c, va)))
 			continue;
 		fault_enter(
 			&c, va, page_pfn(pg), ours && page_shares(pg) == 1 ? rights : rights_ro);

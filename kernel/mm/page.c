@@ -112,7 +112,13 @@ void page_unlock(struct page *pg)
 }
 
 /* Groups of live words up to which a table that is freed is cleaned: less than to clear a frame. */
-#define TABLE_CLEAN_MAX 24
+#define TABLE_CLEAN_MAX 40
+
+static inline void group_clear(uint64_t *words)
+{
+	for (unsigned i = 0; i < 8; i++)
+		words[i] = 0;
+}
 
 struct page *page_table_alloc(unsigned flags)
 {
@@ -137,11 +143,15 @@ void page_table_free(struct page *pg)
 		page_free(pg, 0);
 		return;
 	}
-	for (; live; live &= live - 1) {
-		uint64_t *group = words + 8 * (unsigned)__builtin_ctzll(live);
+	while (live) {
+		unsigned first = (unsigned)__builtin_ctzll(live);
+		uint64_t rest = ~(live >> first);
+		unsigned n = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
 
-		for (unsigned i = 0; i < 8; i++)
-			group[i] = 0;
+		group_clear(words + 8 * first);
+		if (n > 1)
+			memset(words + 8 * (first + 1), 0, 64 * (n - 1));
+		live &= ~(~0ull >> (64 - n) << first);
 	}
 	page_free_zeroed(pg);
 }

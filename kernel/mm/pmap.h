@@ -97,7 +97,8 @@ struct pmap_cursor {
 int __must_check pmap_open(
 	struct pmap_cursor *c, struct pmap *pm, vaddr_t va, unsigned flags, struct pmap_stock *st);
 void pmap_close(struct pmap_cursor *c);
-/* va lies in [c->base, c->base + 2 MiB). */
+/* Is there a translation? For this and the next: va lies in [c->base, c->base + 2 MiB). */
+bool pmap_is_entered(const struct pmap_cursor *c, vaddr_t va);
 struct pmap_entry pmap_get(const struct pmap_cursor *c, vaddr_t va);
 /*
  * Enter a translation, or raise the rights of one with the same pfn: W and X of the old entry stay.
