@@ -111,33 +111,35 @@ static uint64_t *kernel_leaf_slot(vaddr_t va)
 	return slot;
 }
 
-/* Unlink the empty leaf tables of [start, end) into `dead`. => kernel_lock held */
-static void unlink_empty_leaves(vaddr_t start, vaddr_t end, struct list *dead)
+/* Unlink the empty leaf tables of [start, end) into the batch. => kernel_lock held */
+static void unlink_empty_leaves(vaddr_t start, vaddr_t end, struct tlb_batch *dead)
 {
 	for (vaddr_t va = ALIGN_DOWN(start, PT_SPAN(2)); va < end; va += PT_SPAN(2)) {
 		uint64_t *slot = kernel_leaf_slot(va);
 
 		if (!slot || !table_is_empty(entries_of(*slot)))
 			continue;
-		list_add(dead, &table_of(*slot)->link);
+		tlb_batch_add_table(dead, table_of(*slot));
 		STORE_RELEASE(*slot, 0);
 	}
 }
 
 uint64_t pmap_kernel_trim(vaddr_t start, vaddr_t end)
 {
-	struct list dead = LIST_INIT(dead);
+	struct tlb_batch dead;
+	struct page *pg;
 	uint64_t tables = 0;
 
+	tlb_batch_init(&dead, NULL);
 	spin_lock(&kernel_lock);
 	unlink_empty_leaves(start, end, &dead);
 	spin_unlock(&kernel_lock);
-	if (list_empty(&dead))
+	if (!dead.tables)
 		return 0;
 	/* Upper entries may be cached although nothing was mapped below them. */
 	tlb_shootdown(NULL, cpu_online_set(), NULL, 0, true);
-	for (; !list_empty(&dead); tables++)
-		page_table_free(list_entry(list_pop(&dead), struct page, link));
+	for (; (pg = tlb_batch_pop_table(&dead)) != NULL; tables++)
+		page_table_free(pg);
 	return tables;
 }
 
