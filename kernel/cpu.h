@@ -18,6 +18,7 @@ typedef uint64_t cpuset_t; /* bit i = CPU i */
 struct thread;
 struct run_queue;
 struct pmap;
+struct user_regs;
 struct lock_debug;
 
 /* Per-CPU block, reached through the segment base. The first fields are known to assembly (arch
@@ -33,6 +34,7 @@ struct cpu {
 	bool online;
 	bool need_resched;  /* look at the run queue at the next defined point */
 	unsigned irq_depth; /* > 0: in an interrupt handler */
+	const struct user_regs *irq_regs; /* in the timer interrupt: what it cut short */
 	struct thread *idle;
 	struct run_queue *rq;
 	struct pmap *loaded; /* the user table that is in CR3, NULL: the kernel's */

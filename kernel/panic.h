@@ -36,5 +36,10 @@ void regs_print(const struct user_regs *regs);
 /* Name and offset of the function that holds addr, or NULL. From the symbol table in the kernel
  * image. */
 const char *symbol_lookup(uintptr_t addr, uintptr_t *offset);
+/* The functions of the kernel by number, in the order of their addresses: how many, the one that
+ * holds addr (-1: none), its name. */
+unsigned symbol_count(void);
+int symbol_number(uintptr_t addr);
+const char *symbol_name(unsigned number);
 
 #endif

@@ -13,12 +13,22 @@ extern const uint32_t symtab_names[];	  /* offsets into symtab_strings */
 extern const char symtab_strings[];
 extern const char text_start[], text_end[];
 
-const char *symbol_lookup(uintptr_t addr, uintptr_t *offset)
+unsigned symbol_count(void)
+{
+	return symtab_count;
+}
+
+const char *symbol_name(unsigned number)
+{
+	return symtab_strings + symtab_names[number];
+}
+
+int symbol_number(uintptr_t addr)
 {
 	uint32_t lo = 0, hi = symtab_count, at;
 
 	if (addr < (uintptr_t)text_start || addr >= (uintptr_t)text_end || hi == 0)
-		return NULL;
+		return -1;
 	at = (uint32_t)(addr - KERNEL_VMA);
 	/* The last function that begins at or before at. */
 	while (hi - lo > 1) {
@@ -29,8 +39,15 @@ const char *symbol_lookup(uintptr_t addr, uintptr_t *offset)
 		else
 			hi = mid;
 	}
-	if (symtab_addresses[lo] > at)
+	return symtab_addresses[lo] > at ? -1 : (int)lo;
+}
+
+const char *symbol_lookup(uintptr_t addr, uintptr_t *offset)
+{
+	int n = symbol_number(addr);
+
+	if (n < 0)
 		return NULL;
-	*offset = at - symtab_addresses[lo];
-	return symtab_strings + symtab_names[lo];
+	*offset = (uint32_t)(addr - KERNEL_VMA) - symtab_addresses[n];
+	return symbol_name((unsigned)n);
 }

@@ -5,6 +5,7 @@
 #include "timer.h"
 #include "apic.h"
 #include "clocksource.h"
+#include "cpu.h"
 #include "trap.h"
 #include "sched/clock.h"
 
@@ -13,7 +14,7 @@
 static void timer_vector(unsigned vector, struct user_regs *regs)
 {
 	(void)vector;
-	(void)regs;
+	this_cpu()->irq_regs = regs;
 	apic_eoi();
 	timer_interrupt();
 }

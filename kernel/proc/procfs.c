@@ -528,5 +528,6 @@ void procfs_init(void)
 	memcpy(&root_entries[ROOT_LINKS], proc_system_entries,
 		proc_system_count * sizeof(root_entries[0]));
 	root_dir.nentries = ROOT_LINKS + proc_system_count;
+	profile_init();
 	fs_register(&proc_type);
 }

@@ -74,6 +74,10 @@ struct proc_entry {
 extern const struct proc_entry proc_pid_entry;
 int proc_pid_next(const struct proc_ref *dir, int after);
 void proc_pid_note(struct proc_ref *ref, int number);
+/* profile.c */
+void profile_init(void);
+int profile_show(struct proc_text *t, const struct proc_ref *ref);
+int profile_store(const struct proc_ref *ref, char *text, size_t len);
 /* procfs_fd.c */
 extern const struct proc_dir proc_fd_dir;
 ssize_t proc_cwd_readlink(const struct proc_ref *ref, char *buf, size_t size);

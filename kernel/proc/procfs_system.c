@@ -226,6 +226,7 @@ const struct proc_entry proc_system_entries[] = {
 	PROC_FILE("loadavg", show_loadavg),
 	PROC_FILE("meminfo", show_meminfo),
 	PROC_FILE("partitions", show_partitions),
+	PROC_CONTROL("profile", profile_show, profile_store),
 	PROC_FILE("slabinfo", show_slabinfo),
 	PROC_FILE("stat", show_stat),
 	PROC_FILE("uptime", show_uptime),

@@ -178,3 +178,68 @@ TEST(select_tells_what_is_ready)
 	CHECK_ERR(select(201, &rd, NULL, NULL, &zero), EBADF);
 	CHECK_ERR(select(-1, NULL, NULL, NULL, &zero), EINVAL);
 }
+
+TEST(select_answers_what_is_ready_and_clears_the_rest)
+{
+	int a[2], b[2];
+	fd_set r, w;
+	struct timeval zero = {0, 0};
+
+	CHECK_EQ(pipe(a), 0);
+	CHECK_EQ(pipe(b), 0);
+	CHECK_EQ(write(b[1], "x", 1), 1);
+	FD_ZERO(&r);
+	FD_ZERO(&w);
+	FD_SET(a[0], &r);
+	FD_SET(b[0], &r);
+	FD_SET(a[1], &w);
+	FD_SET(b[1] + 1, &r); /* beyond the number given: not looked at, and not in the answer */
+	CHECK_EQ(select(b[1] + 1, &r, &w, NULL, &zero), 2);
+	CHECK(!FD_ISSET(a[0], &r) && FD_ISSET(b[0], &r) && FD_ISSET(a[1], &w));
+	CHECK(!FD_ISSET(b[1] + 1, &r));
+	FD_ZERO(&r);
+	FD_SET(a[0], &r);
+	CHECK_EQ(select(b[1] + 1, &r, NULL, NULL, &zero), 0);
+	CHECK(!FD_ISSET(a[0], &r));
+	close(a[1]);
+	FD_SET(a[0], &r);
+	CHECK_EQ(select(b[1] + 1, &r, NULL, NULL, NULL), 1); /* the end of the file is readable */
+	close(a[0]);
+	CHECK_ERR(select(b[1] + 1, &r, NULL, NULL, &zero), EBADF);
+}
+
+static int write_late(void *arg)
+{
+	usleep(50000);
+	return write(*(int *)arg, "x", 1) != 1;
+}
+
+TEST(select_waits_until_something_is_ready)
+{
+	int p[2], q[2], high;
+	struct timeval tv = {0, 30000};
+	fd_set r;
+	long start;
+	pid_t pid;
+
+	CHECK_EQ(pipe(p), 0);
+	CHECK_EQ(pipe(q), 0);
+	high = dup2(p[0], 200);
+	CHECK_EQ(high, 200);
+	FD_ZERO(&r);
+	FD_SET(high, &r);
+	FD_SET(q[0], &r);
+	start = tap_ms();
+	CHECK_EQ(select(high + 1, &r, NULL, NULL, &tv), 0);
+	CHECK(tap_ms() - start >= 29);
+	CHECK(!FD_ISSET(high, &r));
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+		_exit(write_late(&p[1]));
+	FD_SET(high, &r);
+	FD_SET(q[0], &r);
+	CHECK_EQ(select(high + 1, &r, NULL, NULL, NULL), 1);
+	CHECK(FD_ISSET(high, &r) && !FD_ISSET(q[0], &r));
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}

@@ -195,3 +195,54 @@ TEST(dev_zero_shared_is_memory)
 	CHECK_EQ(tap_child(tap_poke, p), 0);
 	CHECK_EQ(p[0], 1);
 }
+
+static void profile_say(const char *word, int err)
+{
+	int fd = open("/proc/profile", O_WRONLY);
+
+	CHECK(fd >= 0);
+	if (err)
+		CHECK_ERR(write(fd, word, strlen(word)), err);
+	else
+		CHECK_EQ(write(fd, word, strlen(word)), (long)strlen(word));
+	close(fd);
+}
+
+/* => the number of samples in user mode; *named: those of this program. */
+static long profile_user_samples(long *named)
+{
+	char line[160];
+	FILE *f = fopen("/proc/profile", "r");
+	long user = -1, n;
+
+	CHECK(f);
+	*named = 0;
+	CHECK(fgets(line, sizeof(line), f));
+	CHECK_EQ(sscanf(line, "samples %*d kernel %*d user %ld idle %*d", &user), 1);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%ld %*d user system", &n) == 1 && strstr(line, " user system"))
+			*named = n;
+	}
+	fclose(f);
+	return user;
+}
+
+TEST(profile_counts_where_time_goes)
+{
+	long user, named, start;
+
+	if (access("/proc/profile", F_OK) != 0)
+		tap_skip("no /proc/profile");
+	profile_say("begin", EINVAL);
+	profile_say("start 0", EINVAL);
+	profile_say("start 2000", 0);
+	for (start = tap_ms(); tap_ms() - start < 300;)
+		for (volatile int i = 0; i < 10000; i++)
+			;
+	profile_say("stop", 0);
+	user = profile_user_samples(&named);
+	CHECK(user > 10 && named > 10 && named <= user);
+	CHECK_EQ(profile_user_samples(&named), user);
+	profile_say("clear", 0);
+	CHECK_EQ(profile_user_samples(&named), 0);
+}
