@@ -140,6 +140,32 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 	STORE_RELEASE(d->inode, inode);
 }
 
+/*
+ * The list of a directory's children in the table. They are put in front without a lock, each thread
+ * telling the one that was first before; in the end each knows the pointer to it. => read section, or
+ * write lock
+ */
+static void children_add(struct dentry *d)
+{
+	struct dentry **head = &d->parent->children, *first = READ_ONCE(*head);
+
+	d->sibling_at = head;
+	do
+		d->sibling = first;
+	while (!__atomic_compare_exchange_n(
+		head, &first, d, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	if (first)
+		first->sibling_at = &d->sibling;
+}
+
+/* => write lock */
+static void children_remove(struct dentry *d)
+{
+	*d->sibling_at = d->sibling;
+	if (d->sibling)
+		d->sibling->sibling_at = d->sibling_at;
+}
+
 static struct dentry *dentry_alloc(
 	struct dentry *parent, const char *name, size_t len, uint32_t hash)
 {
@@ -160,6 +186,7 @@ static struct dentry *dentry_alloc(
 	own[len] = '\0';
 	d->hash_next = NULL;
 	d->parent = parent ? dentry_get(parent) : d;
+	d->children = NULL;
 	d->inode = NULL;
 	d->sb = parent ? parent->sb : NULL;
 	d->name = own;
@@ -188,7 +215,7 @@ static struct dentry *dentry_free(struct dentry *d)
 {
 	struct dentry *parent = d->parent == d ? NULL : d->parent;
 
-	assert(!d->mounted);
+	assert(!d->mounted && !d->children);
 	if (d->inode)
 		inode_put(d->inode);
 	if (d->name != d->inline_name)
@@ -238,6 +265,7 @@ static struct dentry *dentry_enter(struct dentry *d)
 		dentry_change(d, DENTRY_HASHED, 0);
 		d->hash_next = table[bucket];
 		STORE_RELEASE(table[bucket], d);
+		children_add(d);
 	}
 	spin_unlock(lock);
 	dcache_read_unlock();
@@ -311,6 +339,7 @@ static void unhash_locked(struct dentry *d)
 	for (link = &table[bucket_of(d->parent, d->hash)]; *link != d; link = &(*link)->hash_next)
 		;
 	*link = d->hash_next;
+	children_remove(d);
 	dentry_change(d, 0, DENTRY_HASHED);
 }
 
@@ -366,6 +395,7 @@ void dentry_move(struct dentry *d, struct dentry_move *mv, struct dentry *target
 	bucket = bucket_of(d->parent, d->hash);
 	d->hash_next = table[bucket];
 	table[bucket] = d;
+	children_add(d);
 	dentry_change(d, DENTRY_HASHED, 0);
 	dcache_write_unlock();
 	mv->parent = old_parent;
@@ -378,6 +408,36 @@ void dentry_move_finish(struct dentry_move *mv)
 		dentry_put(mv->parent);
 	kfree(mv->long_name);
 	*mv = (struct dentry_move){0};
+}
+
+/* Some children of d leave the table; those that nobody uses come back linked by hash_next. */
+static struct dentry *take_children(struct dentry *d, unsigned max)
+{
+	struct dentry *list = NULL, *child;
+
+	dcache_write_lock();
+	while ((child = d->children) && max--) {
+		unhash_locked(child);
+		/* Who still uses one frees it with the last put. */
+		if (!READ_ONCE(child->refs)) {
+			child->hash_next = list;
+			list = child;
+		}
+	}
+	dcache_write_unlock();
+	return list;
+}
+
+void dentry_forget_children(struct dentry *d)
+{
+	while (READ_ONCE(d->children)) {
+		struct dentry *child = take_children(d, 64), *next;
+
+		for (; child; child = next) {
+			next = child->hash_next;
+			dentry_put(dentry_free(child));
+		}
+	}
 }
 
 /* Take the unused dentries of some buckets out of the table; they come back linked by hash_next. */
@@ -395,6 +455,7 @@ static struct dentry *take_unused(const struct superblock *sb, unsigned first, u
 				continue;
 			}
 			*link = d->hash_next;
+			children_remove(d);
 			dentry_change(d, 0, DENTRY_HASHED);
 			d->hash_next = list;
 			list = d;

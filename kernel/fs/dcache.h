@@ -22,14 +22,17 @@
 struct dentry {
 	struct dentry *hash_next; /* (w), new ones are put in front under a bucket lock */
 	struct dentry *parent;	  /* (w) reference; a root: itself */
-	struct inode *inode;	  /* reference; NULL: no such name. Set: (p). Cleared: (w). */
-	struct superblock *sb;	  /* (c) */
-	const char *name;	  /* (w) inline_name, or kmalloc; ends in NUL */
-	uint32_t hash;		  /* (w) of the name */
-	uint32_t refs;		  /* (a) paths and child dentries; 0 and hashed: kept, unused */
-	uint16_t mounted;	  /* (w) mounts on it */
-	uint8_t len;		  /* (w) */
-	uint8_t flags;		  /* (w), kind bits set before inode */
+	struct dentry
+		*children; /* (w) those in the table, the newest first; entered in read sections */
+	struct dentry *sibling, **sibling_at; /* (w) the next one; the pointer to this one */
+	struct inode *inode;   /* reference; NULL: no such name. Set: (p). Cleared: (w). */
+	struct superblock *sb; /* (c) */
+	const char *name;      /* (w) inline_name, or kmalloc; ends in NUL */
+	uint32_t hash;	       /* (w) of the name */
+	uint32_t refs;	       /* (a) paths and child dentries; 0 and hashed: kept, unused */
+	uint16_t mounted;      /* (w) mounts on it */
+	uint8_t len;	       /* (w) */
+	uint8_t flags;	       /* (w), kind bits set before inode */
 	char inline_name[DENTRY_INLINE];
 };
 
@@ -106,6 +109,10 @@ void dentry_instantiate(struct dentry *d, struct inode *inode);
  * => parent's lock held for writing, a reference of d
  */
 struct inode *dentry_delete(struct dentry *d);
+
+/* The directory d is gone for good (inode->dead): the names that were not found in it need not be
+ * kept, and must not keep it. => a reference of d, no lock of rank 20 or above */
+void dentry_forget_children(struct dentry *d);
 
 /* A new place for a dentry: what has to be allocated before, and put afterwards. */
 struct dentry_move {

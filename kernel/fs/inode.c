@@ -344,35 +344,39 @@ void inode_setattr_copy(struct inode *inode, const struct inode_attr *attr)
 }
 
 /*
- * writers and denywrite exclude each other. Each side announces itself first and looks at the other
- * second (both sequentially consistent), so that of two at the same time at least one is refused.
+ * Writers and running programs exclude each other: one count that is positive for the first and
+ * negative for the second, so that who is refused never shows.
  */
+static int writecount_move(struct inode *inode, int step)
+{
+	int32_t n = READ_ONCE(inode->writecount);
+
+	do {
+		if (n * step < 0)
+			return -ETXTBSY;
+	} while (!__atomic_compare_exchange_n(
+		&inode->writecount, &n, n + step, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	return 0;
+}
+
 int inode_get_write(struct inode *inode)
 {
-	__atomic_add_fetch(&inode->writers, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&inode->denywrite, __ATOMIC_SEQ_CST) == 0)
-		return 0;
-	inode_put_write(inode);
-	return -ETXTBSY;
+	return writecount_move(inode, 1);
 }
 
 void inode_put_write(struct inode *inode)
 {
-	__atomic_sub_fetch(&inode->writers, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&inode->writecount, 1, __ATOMIC_ACQ_REL);
 }
 
 int inode_deny_write(struct inode *inode)
 {
-	__atomic_add_fetch(&inode->denywrite, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&inode->writers, __ATOMIC_SEQ_CST) == 0)
-		return 0;
-	inode_allow_write(inode);
-	return -ETXTBSY;
+	return writecount_move(inode, -1);
 }
 
 void inode_allow_write(struct inode *inode)
 {
-	__atomic_sub_fetch(&inode->denywrite, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&inode->writecount, 1, __ATOMIC_ACQ_REL);
 }
 
 /* The inode after `prev` (NULL: the first) in sb's list that is in use, with a reference. */

@@ -329,7 +329,7 @@ static bool superblock_has_writers(struct superblock *sb)
 
 	spin_lock(&sb->lock);
 	list_for_each_entry (inode, &sb->inodes, sb_link)
-		found |= READ_ONCE(inode->writers) > 0;
+		found |= READ_ONCE(inode->writecount) > 0;
 	spin_unlock(&sb->lock);
 	return found;
 }

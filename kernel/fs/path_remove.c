@@ -155,6 +155,8 @@ static int rmdir_once(struct walk *w)
 		err = IS_ERR(again) ? (int)PTR_ERR(again) : -EAGAIN;
 	}
 	unlock_dirs(&locks);
+	if (!err)
+		dentry_forget_children(d);
 	if (gone)
 		inode_put(gone);
 	if (!IS_ERR(again) && again != d)
@@ -309,6 +311,8 @@ static int rename_once(struct rename *rn, unsigned flags, struct dentry_move *mv
 	err = rename_locked(rn, flags, mv);
 out:
 	unlock_dirs(rn);
+	if (!err && rn->victim && rn->victim->dead)
+		dentry_forget_children(rn->nd);
 	rename_unlookup(rn);
 	return err;
 }

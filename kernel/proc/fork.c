@@ -50,6 +50,9 @@ static int fork_check(const struct clone_request *rq)
 		return -EINVAL;
 	if (rq->exit_signal < 0 || rq->exit_signal > NSIG)
 		return -EINVAL;
+	/* The CPU would refuse to load it. */
+	if ((flags & CLONE_SETTLS) && rq->tls >= USER_MAX)
+		return -EPERM;
 	return 0;
 }
 

@@ -226,9 +226,9 @@ int exe_get(struct file *f)
 
 void exe_share(struct file *f)
 {
-	/* Not to be refused: nobody has it open for writing while its first user runs it, but a
-	 * writer that is being refused counts itself for a moment. */
-	__atomic_add_fetch(&f->inode->denywrite, 1, __ATOMIC_SEQ_CST);
+	int err = inode_deny_write(f->inode);
+
+	assert(!err); /* nobody has it open for writing while its first user runs it */
 	file_get(f);
 }
 

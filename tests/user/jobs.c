@@ -250,3 +250,20 @@ TEST(the_end_of_a_session_leader_takes_the_terminal_from_its_session)
 	CHECK_EQ(read(fds[0], &c, 1), 1);
 	CHECK_EQ(c, 'y');
 }
+
+static int raw_clone(void *arg)
+{
+	/* CLONE_VM, CLONE_VFORK, CLONE_SETTLS */
+	long pid = syscall(SYS_clone, 0x100 | 0x4000 | 0x80000 | SIGCHLD, 0, 0, 0, arg);
+
+	if (pid == 0)
+		_exit(0);
+	return pid == -1 && errno == EPERM ? 0 : 1;
+}
+
+TEST(a_thread_pointer_outside_user_space_is_refused)
+{
+	CHECK_EQ(tap_child(raw_clone, (void *)0x8000000000000000), 0);
+	CHECK_EQ(tap_child(raw_clone, (void *)0xffff800000000000), 0);
+	CHECK_EQ(tap_child(raw_clone, (void *)0x00007ffffffff000), 0);
+}

@@ -283,3 +283,33 @@ TEST(many_files_in_a_directory)
 		CHECK_EQ(exists(name), i % 2);
 	}
 }
+
+/* What was looked for or removed in a directory does not keep it once it is gone. */
+TEST(removed_trees_give_their_inodes_back)
+{
+	static const char folder[] = "/removed-trees";
+	char name[32];
+	struct statfs before, after;
+
+	/* On the root file system if that may be: memory file systems do not count inodes. */
+	if (mkdir(folder, 0755) == 0)
+		CHECK_EQ(chdir(folder), 0);
+	CHECK_EQ(statfs(".", &before), 0);
+	for (int i = 0; i < 64; i++) {
+		CHECK_EQ(mkdir("d", 0755), 0);
+		snprintf(name, sizeof(name), "d/f%d", i);
+		close(open(name, O_CREAT | O_WRONLY, 0644));
+		CHECK_EQ(unlink(name), 0);
+		CHECK_ERR(access("d/never", F_OK), ENOENT);
+		if (i % 2) {
+			CHECK_EQ(rmdir("d"), 0);
+		} else {
+			CHECK_EQ(mkdir("e", 0755), 0);
+			CHECK_EQ(rename("e", "d"), 0);
+			CHECK_EQ(rmdir("d"), 0);
+		}
+	}
+	CHECK_EQ(statfs(".", &after), 0);
+	rmdir(folder);
+	CHECK(after.f_ffree + 32 > before.f_ffree);
+}

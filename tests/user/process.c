@@ -412,3 +412,66 @@ TEST(many_children_at_once)
 		CHECK(count < 59 || sum == 59 * 60 / 2);
 	}
 }
+
+static int open_the_running_program(void *arg)
+{
+	while (open(arg, O_WRONLY) < 0 && errno == ETXTBSY)
+		;
+	return 1;
+}
+
+static int run_the_program(void *arg)
+{
+	for (int i = 0; i < 40; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			execl(arg, "true", "0", NULL);
+			_exit(99);
+		}
+		if (waitpid(pid, &status, 0) != pid || status != 0)
+			return 2;
+	}
+	return 0;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0755);
+	char buf[PAGE];
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		CHECK_EQ(write(out, buf, (size_t)n), n);
+	CHECK(n == 0 && close(out) == 0);
+	close(in);
+}
+
+/* Writers of a running program are refused, and do not get in the way of others that run it. */
+TEST(a_running_program_cannot_be_written_and_can_be_run_again)
+{
+	pid_t sleeper, writer;
+	int status, fd;
+
+	copy_file("/bin/sleep", "sleeper");
+	sleeper = fork();
+	if (sleeper == 0) {
+		execl("sleeper", "sleep", "100", NULL);
+		_exit(99);
+	}
+	while ((fd = open("sleeper", O_WRONLY)) >= 0 || errno != ETXTBSY) {
+		close(fd);
+		usleep(1000);
+	}
+	CHECK_ERR(truncate("sleeper", 0), ETXTBSY);
+	writer = fork();
+	if (writer == 0)
+		_exit(open_the_running_program("sleeper"));
+	CHECK_EQ(tap_child(run_the_program, "sleeper"), 0);
+	CHECK_EQ(waitpid(writer, &status, WNOHANG), 0);
+	kill(writer, SIGKILL);
+	CHECK_EQ(waitpid(writer, &status, 0), writer);
+	kill(sleeper, SIGKILL);
+	CHECK_EQ(waitpid(sleeper, &status, 0), sleeper);
+}
