@@ -3,7 +3,7 @@
 # Linked twice: the first pass finds where the functions are, the second has their table inside (tools/make-symtab).
 
 KERNEL_SRC := $(sort $(shell find kernel arch/x86 tests/kernel tests/contract \( -name '*.c' -o -name '*.S' \) \
-	! -name '*_host.c' 2>/dev/null))
+	! -name '*_host.c' ! -path 'arch/x86/vdso/*' 2>/dev/null))
 KOBJ       := $(B)/$(VARIANT)/obj
 KERNEL_OBJ := $(patsubst %,$(KOBJ)/%.o,$(KERNEL_SRC))
 
@@ -22,6 +22,19 @@ $(KOBJ)/%.o: % kernel/build.mk
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)gcc $(KCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+
+# The vDSO is user code: a shared object of its own, which vdso_image.S takes in.
+VDSO_SO     := $(B)/$(VARIANT)/vdso.so
+VDSO_CFLAGS := -std=gnu17 -O2 -fPIC -ffreestanding -nostdinc -m64 -mno-red-zone -fno-stack-protector -fcf-protection=none \
+	-fasynchronous-unwind-tables -fno-common $(WARNINGS)
+$(VDSO_SO): arch/x86/vdso/vdso.c arch/x86/vdso/vdso_data.h arch/x86/vdso/vdso.lds kernel/build.mk
+	@mkdir -p $(@D)
+	@echo "  VDSO    $@"
+	$(Q)gcc $(VDSO_CFLAGS) -shared -nostdlib -Wl,-Bsymbolic -Wl,-soname,linux-vdso.so.1 -Wl,--hash-style=both -Wl,--build-id=none \
+		-Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-undefined -Wl,-T,arch/x86/vdso/vdso.lds -o $@ $<
+	$(Q)strip --strip-all $@
+$(KOBJ)/arch/x86/vdso_image.S.o: KCFLAGS += -DVDSO_SO='"$(VDSO_SO)"'
+$(KOBJ)/arch/x86/vdso_image.S.o: $(VDSO_SO)
 
 -include $(KERNEL_OBJ:.o=.d)
 

@@ -32,6 +32,7 @@
 #include "proc/init.h"
 #include "proc/oom_kill.h"
 #include "sched/sched.h"
+#include "vdso.h"
 
 #define DEVICE_NAME_MAX 64
 
@@ -60,10 +61,11 @@ static void init_devices(void)
 	path_init();  /* names, inodes, mounts, files, pipes, tmpfs */
 	devfs_init(); /* device nodes */
 	ext2_init();  /* the file system of disks */
+	vdso_init();  /* what new programs find mapped */
 	proc_init();  /* processes, signals, futexes, procfs */
 	cache_init(); /* the flusher of dirty pages */
 	oom_kill_init();
-	tty_init();   /* serial line, screen and keyboard */
+	tty_init(); /* serial line, screen and keyboard */
 	random_init_devices();
 	if (boot_info.module_len)
 		ramdisk_init(boot_info.module_base, boot_info.module_len); /* /dev/ram0 */

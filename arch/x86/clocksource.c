@@ -23,6 +23,7 @@
 #include "panic.h"
 #include "sched/clock.h"
 #include "sched/timer.h"
+#include "vdso.h"
 
 #define CALIBRATE_NS 4000000ull
 
@@ -232,6 +233,7 @@ void clocksource_init(void)
 	tsc_mult = (NSEC_PER_SEC << 32) / tsc_hz;
 	if (shared.hz)
 		shared_mult = mul_div(NSEC_PER_SEC, 1ull << 32, shared.hz);
+	vdso_set_clock(true, tsc_base, tsc_mult);
 	if (!tsc_constant())
 		clocksource_distrust_tsc();
 	klog_info("clock: %s, TSC %lu kHz by %s, APIC timer %lu kHz", use_tsc ? "tsc" : shared.name,
@@ -247,6 +249,7 @@ void clocksource_distrust_tsc(void)
 	shared_last = shared.read() & shared.mask;
 	shared_offset_ns = now - mul_shift(shared_last, shared_mult, 32);
 	STORE_RELEASE(use_tsc, false);
+	vdso_set_clock(false, 0, 0);
 	klog_info("clock: the TSC is not reliable, %s instead", shared.name);
 }
 

@@ -13,6 +13,7 @@
 #define DESC_USER_CODE32 0x00cffb000000ffffull
 #define DESC_USER_DATA	 0x00cff3000000ffffull
 #define DESC_USER_CODE	 0x00affb000000ffffull
+#define DESC_USER_LIMIT	 0x0040f10000000000ull /* data, read only, byte granular */
 #define DESC_TSS	 0x0000890000000000ull
 
 static void set_tss_descriptor(uint64_t *gdt, const struct tss *tss)
@@ -32,6 +33,7 @@ void gdt_init(struct cpu *c, struct cpu_arch *arch)
 	gdt[SEL_USER_CODE32 / 8] = DESC_USER_CODE32;
 	gdt[SEL_USER_DATA / 8] = DESC_USER_DATA;
 	gdt[SEL_USER_CODE / 8] = DESC_USER_CODE;
+	gdt[SEL_CPU_NUMBER / 8] = DESC_USER_LIMIT | c->id;
 	set_tss_descriptor(gdt, &arch->tss);
 	for (unsigned i = 1; i < IST_COUNT; i++) {
 		uint64_t top = (uint64_t)arch->stacks[i - 1] + IST_STACK_SIZE - 16;

@@ -22,7 +22,7 @@ _Static_assert(sizeof(struct tss) == 104, "SDM vol. 3, figure 8-11");
 /* What struct cpu.arch points to. */
 struct cpu_arch {
 	uint8_t stacks[IST_COUNT - 1][IST_STACK_SIZE] __aligned(16);
-	uint64_t gdt[10];
+	uint64_t gdt[16];
 	struct tss tss __aligned(16);
 };
 

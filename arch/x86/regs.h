@@ -12,6 +12,7 @@
 #define SEL_USER_DATA	0x2b
 #define SEL_USER_CODE	0x33
 #define SEL_TSS		0x40
+#define SEL_CPU_NUMBER	0x7b /* its limit is the CPU's number, for the vDSO */
 
 /* user_regs.vector besides 0 .. 255: in a system call whose registers nobody has changed (sysretq
  * may be used); returning with registers that were set as a whole (iretq). */

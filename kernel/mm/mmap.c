@@ -234,6 +234,17 @@ int mmap_file(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *
 	return mm_map(ctx, &file, out);
 }
 
+int mm_map_callback(struct mm_context *ctx, const struct mm_map_request *rq, vm_callback_fn handler,
+	void *cookie, vaddr_t *out)
+{
+	struct mm_map_request area = *rq;
+
+	area.kind = MM_AREA_CALLBACK;
+	area.handler = handler;
+	area.cookie = cookie;
+	return mm_map(ctx, &area, out);
+}
+
 int mm_reserve(struct mm_context *ctx, vaddr_t hint, uint64_t len, unsigned map_flags, vaddr_t *out)
 {
 	struct mm_map_request rq = {

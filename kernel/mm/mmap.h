@@ -46,6 +46,9 @@ int __must_check mm_map(struct mm_context *ctx, const struct mm_map_request *rq,
 int __must_check mmap_anonymous(struct mm_context *ctx, vaddr_t hint, uint64_t len,
 	vm_flags_t flags, unsigned map_flags, vaddr_t *out);
 int __must_check mmap_file(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out);
+/* An area whose pages a handler supplies (vmap.h); the rest of the request as for mm_map. */
+int __must_check mm_map_callback(struct mm_context *ctx, const struct mm_map_request *rq,
+	vm_callback_fn handler, void *cookie, vaddr_t *out);
 /* Claim a range without backing. */
 int __must_check mm_reserve(
 	struct mm_context *ctx, vaddr_t hint, uint64_t len, unsigned map_flags, vaddr_t *out);

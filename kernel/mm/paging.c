@@ -115,6 +115,9 @@ static int donate_private(struct vmap *vm, pfn_t pfn)
 		assert(!err);
 		amap_fill(&w, vm->amap_off + i, pg);
 		page_unshare(pg);
+		/* A frame of the vDSO is so since the first program. */
+		if (page_type(pg) == PG_ANON)
+			continue;
 		pg->owner = NULL;
 		WRITE_ONCE(pg->flags, PG_ANON);
 	}

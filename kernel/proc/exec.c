@@ -25,6 +25,7 @@
 #include "proc/process.h"
 #include "proc/rlimit.h"
 #include "proc/signal.h"
+#include "vdso.h"
 
 #define EXEC_HEAD	 1024 /* bytes read first: a header with its table, or a #! line */
 #define SCRIPT_LINE_MAX	 256
@@ -32,7 +33,7 @@
 #define STACK_EXTRA	 (128ull << 10) /* mapped below the strings from the start */
 #define STACK_GAP_MIN	 (128ull << 20) /* kept free below the stack's top */
 #define PIE_BASE	 (USER_MAX / 3 * 2 & ~PAGE_MASK)
-#define EXEC_AUX_MAX	 20
+#define EXEC_AUX_MAX	 21
 
 struct exec {
 	const struct exec_request *rq;
@@ -44,6 +45,7 @@ struct exec {
 	struct exec_args *args;
 	struct mm_context *ctx;
 	uint64_t bias, interp_bias;
+	vaddr_t vdso; /* its header */
 	uaddr_t entry;
 	struct exec_stack_info stack;
 	uint64_t aux[EXEC_AUX_MAX][2];
@@ -305,6 +307,7 @@ static void exec_make_aux(struct exec *ex)
 {
 	const struct elf_image *img = ex->image;
 
+	exec_aux(ex, AT_SYSINFO_EHDR, ex->vdso);
 	exec_aux(ex, AT_HWCAP, cpu_hwcap());
 	exec_aux(ex, AT_PAGESZ, PAGE_SIZE);
 	exec_aux(ex, AT_CLKTCK, CLK_TCK);
@@ -375,6 +378,9 @@ static int exec_build(struct exec *ex)
 		return (int)PTR_ERR(ctx);
 	ex->ctx = ctx;
 	exec_layout(ex);
+	err = vdso_map(ctx, &ex->vdso);
+	if (err)
+		return err;
 	err = exec_map_program(ex);
 	if (err)
 		return err;

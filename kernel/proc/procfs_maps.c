@@ -20,6 +20,21 @@ struct map_line {
 	uint64_t present, writable; /* pages; smaps only */
 };
 
+/* Areas that are named by what they are for. */
+static const char *content_name(vmap_content_t content)
+{
+	switch (content) {
+	case VMAP_HEAP:
+		return "[heap]";
+	case VMAP_VDSO:
+		return "[vdso]";
+	case VMAP_VVAR:
+		return "[vvar]";
+	default:
+		return NULL;
+	}
+}
+
 static void count_present(struct mm_context *ctx, struct map_line *m)
 {
 	m->present = m->writable = 0;
@@ -46,8 +61,8 @@ static bool map_next(struct mm_context *ctx, vaddr_t va, bool count, struct map_
 		m->offset = vm->file ? vm->offset : 0;
 		m->file = vm->file ? file_get(vm->file) : NULL;
 		str_copy(m->name, vm->name, sizeof(m->name));
-		if (!m->name[0] && vm->content == VMAP_HEAP)
-			str_copy(m->name, "[heap]", sizeof(m->name));
+		if (!m->name[0] && content_name(vm->content))
+			str_copy(m->name, content_name(vm->content), sizeof(m->name));
 		if (count)
 			count_present(ctx, m);
 	}

@@ -4,6 +4,7 @@
  */
 #include "sched/clock.h"
 #include "cpu.h"
+#include "vdso.h"
 
 static uint64_t realtime_offset_ns; /* atomic; modulo 2^64 */
 
@@ -19,7 +20,10 @@ uint64_t clock_realtime_ns(void)
 
 void clock_set_realtime_ns(uint64_t ns)
 {
-	WRITE_ONCE(realtime_offset_ns, ns - arch_clock_ns());
+	uint64_t offset_ns = ns - arch_clock_ns();
+
+	WRITE_ONCE(realtime_offset_ns, offset_ns);
+	vdso_set_realtime(offset_ns);
 }
 
 uint64_t clock_resolution_ns(void)

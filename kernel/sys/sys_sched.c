@@ -38,14 +38,14 @@ long sys_sched_setaffinity(const uint64_t *a)
 	set &= cpu_online_set();
 	if (!set)
 		return -EINVAL;
+	/* The caller itself leaves a CPU that it may not use any more: it must hold nothing. */
+	if (!a[0] || (int)a[0] == task_current()->node.nr)
+		return sched_set_affinity(thread_current(), set);
 	flags = pids_lock();
 	task = task_find_locked((int)a[0]);
 	if (task)
 		err = sched_set_affinity(task->thread, set);
 	pids_unlock(flags);
-	/* The caller itself leaves a CPU that it may not use any more. */
-	if (!err && !(set >> cpu_id() & 1))
-		schedule();
 	return err;
 }
 
