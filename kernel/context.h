@@ -64,7 +64,7 @@ long context_arch_prctl(int code, uaddr_t addr);
 struct signal_delivery {
 	int signo;
 	uaddr_t handler, restorer;
-	bool siginfo; /* SA_SIGINFO: the handler takes three arguments (they are always passed);
+	bool siginfo;	  /* SA_SIGINFO: the handler takes three arguments (they are always passed);
 		       * without it the frame's siginfo is not written */
 	uint64_t oldmask; /* to be restored by sigreturn */
 	const void *info; /* struct abi siginfo, 128 bytes */

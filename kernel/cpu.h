@@ -32,8 +32,8 @@ struct cpu {
 	unsigned id;
 	unsigned apic_id;
 	bool online;
-	bool need_resched;  /* look at the run queue at the next defined point */
-	unsigned irq_depth; /* > 0: in an interrupt handler */
+	bool need_resched;		  /* look at the run queue at the next defined point */
+	unsigned irq_depth;		  /* > 0: in an interrupt handler */
 	const struct user_regs *irq_regs; /* in the timer interrupt: what it cut short */
 	struct thread *idle;
 	struct run_queue *rq;
