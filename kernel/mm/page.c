@@ -126,7 +126,8 @@ struct page *page_table_alloc(unsigned flags)
 
 	if (!pg)
 		return NULL;
-	pg->flags = PG_TABLE;
+	/* The buddy of a frame that is freed elsewhere looks at it. */
+	WRITE_ONCE(pg->flags, PG_TABLE);
 	pg->table_lock = 0;
 	pg->next_table = 0;
 	pg->live = 0;

@@ -165,9 +165,9 @@ static struct page *slab_make(struct slab_cache *c, unsigned flags)
 
 	if (!pg)
 		return NULL;
-	pg->flags = PG_SLAB;
+	WRITE_ONCE(pg->flags, PG_SLAB);
 	for (unsigned i = 1; i < 1u << c->order; i++) {
-		pg[i].flags = PG_SLAB | PG_TAIL;
+		WRITE_ONCE(pg[i].flags, PG_SLAB | PG_TAIL);
 		pg[i].owner = (struct vm_object *)pg;
 	}
 	pg->pins = c->id;
