@@ -92,8 +92,8 @@ void mm_oom_reap(struct mm_context *ctx)
 
 bool mm_oom_wait_gone(struct mm_context *ctx, uint64_t deadline_ns)
 {
-	return wait_event_mode(&gone_queue, READ_ONCE(ctx->gone), WAIT_UNINTERRUPTIBLE,
-		       deadline_ns) == 0;
+	return wait_event_mode(
+		       &gone_queue, READ_ONCE(ctx->gone), WAIT_UNINTERRUPTIBLE, deadline_ns) == 0;
 }
 
 void mm_oom_note_gone(void)

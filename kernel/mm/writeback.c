@@ -239,8 +239,8 @@ static void flusher_main(void *arg)
 		__atomic_store_n(&flusher_idle, true, __ATOMIC_SEQ_CST);
 		wait_event(&flusher_queue, object_dirty_total() > 0 || flusher_must_run());
 		__atomic_store_n(&flusher_idle, false, __ATOMIC_SEQ_CST);
-		(void)wait_event_mode(&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE,
-			flush_deadline());
+		(void)wait_event_mode(
+			&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE, flush_deadline());
 		__atomic_store_n(&flush_now, false, __ATOMIC_SEQ_CST);
 		if (cache_sync_all())
 			klog_err("flusher: some pages could not be written");

@@ -199,8 +199,8 @@ static int oom_ask(void)
 	if (!__atomic_exchange_n(&wanted, true, __ATOMIC_SEQ_CST))
 		klog_warn("%s invoked oom-killer: order=0, oom_score_adj=0", self->name);
 	wake_one(&ask_queue);
-	if (wait_event_killable(&answer_queue,
-		    __atomic_load_n(&rounds, __ATOMIC_SEQ_CST) != round) != 0)
+	if (wait_event_killable(
+		    &answer_queue, __atomic_load_n(&rounds, __ATOMIC_SEQ_CST) != round) != 0)
 		return -EINTR;
 	return READ_ONCE(answer);
 }

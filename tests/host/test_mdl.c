@@ -294,7 +294,9 @@ static void stack_guards_are_known(void **state)
 	assert_false(kva_is_stack_guard(KVA_BASE));
 	for (unsigned i = 0; i < 12; i++) /* more than a CPU keeps */
 		kva_stack_free(s[i]);
-	assert_int_equal(kva_drain(), 12 * KERNEL_STACK_PAGES);
+	/* The page tables that mapped nothing else go with them. */
+	assert_true(kva_drain() >= 12 * KERNEL_STACK_PAGES);
+	assert_int_equal(kva_drain(), 0);
 }
 
 static void kernel_ranges_survive_failing_allocations(void **state)
