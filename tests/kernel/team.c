@@ -1,6 +1,9 @@
 /* Teams of kernel threads: see team.h. */
 #include "team.h"
+#include "mm/buddy.h"
+#include "mm/kva.h"
 #include "mm/slab.h"
+#include "sched/clock.h"
 
 struct member {
 	struct team *team;
@@ -69,4 +72,20 @@ bool team_run(struct team *team)
 		return false;
 	team_wait(team);
 	return team->failures == 0;
+}
+
+uint64_t team_settled_frames(void)
+{
+	uint64_t end = clock_monotonic_ns() + NSEC_PER_SEC, frames;
+	struct slab_stat st;
+
+	while (sched_nr_running() > 1 && clock_monotonic_ns() < end)
+		sched_yield_current();
+	kva_drain();
+	slab_reap();
+	buddy_drain();
+	frames = buddy_free_frames();
+	for (unsigned i = 0; slab_stat_nth(i, &st); i++)
+		frames += st.pages;
+	return frames;
 }

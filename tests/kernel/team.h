@@ -28,4 +28,11 @@ void team_wait(struct team *team);
 			__atomic_fetch_add(&(team)->failures, 1, __ATOMIC_RELAXED); \
 	} while (0)
 
+/*
+ * Frames that are free or in slabs, after everything that keeps some aside has given them back and threads
+ * that have said they are done are gone. Slabs count as free: a few objects that stay may lie in one
+ * slab or in two, by the CPU that made them.
+ */
+uint64_t team_settled_frames(void);
+
 #endif
