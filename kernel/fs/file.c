@@ -46,6 +46,25 @@ void file_init(void)
 	vmap_set_file_ops(&ops);
 }
 
+static const struct file_limit_ops *limit_ops;
+
+void file_set_limit_ops(const struct file_limit_ops *ops)
+{
+	STORE_RELEASE(limit_ops, ops);
+}
+
+uint64_t file_size_limit(void)
+{
+	const struct file_limit_ops *ops = LOAD_ACQUIRE(limit_ops);
+
+	return ops ? ops->size() : UINT64_MAX;
+}
+
+void file_size_exceeded(void)
+{
+	LOAD_ACQUIRE(limit_ops)->exceeded();
+}
+
 static uint32_t mode_of_flags(uint32_t flags)
 {
 	static const uint8_t mode[4] = {FMODE_READ, FMODE_WRITE, FMODE_READ | FMODE_WRITE, 0};

@@ -82,6 +82,17 @@ char *file_describe(struct fs_state *fs, struct file *f, char *buf, size_t size)
 /* open(2) after the name was found: takes references of p and its inode. The new file, ERR_PTR. */
 struct file *file_open(const struct path *p, uint32_t flags);
 void file_init(void);
+/*
+ * RLIMIT_FSIZE of the caller, UINT64_MAX when there is none, and what comes over who would exceed it
+ * (SIGXFSZ). The process layer registers both.
+ */
+struct file_limit_ops {
+	uint64_t (*size)(void);
+	void (*exceeded)(void); /* => no spinning lock held */
+};
+void file_set_limit_ops(const struct file_limit_ops *ops);
+uint64_t file_size_limit(void);
+void file_size_exceeded(void);
 ssize_t file_read_kernel(struct file *f, void *buf, size_t n, uint64_t pos);
 ssize_t file_write_kernel(struct file *f, const void *buf, size_t n, uint64_t pos);
 

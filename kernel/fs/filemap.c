@@ -15,6 +15,7 @@
 
 #include "abi/fcntl.h"
 #include "dev/block.h"
+#include "fs/file.h"
 #include "fs/mount.h"
 #include "lib/assert.h"
 #include "mm/cache.h"
@@ -193,7 +194,7 @@ ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
 {
 	struct inode *inode = f->inode;
 	uint64_t max = inode->sb->max_size ? inode->sb->max_size : INT64_MAX, start;
-	uint64_t cut = 0;
+	uint64_t limit = file_size_limit(), cut = 0;
 	ssize_t done;
 
 	if (!u->left)
@@ -202,8 +203,11 @@ ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
 	if (f->flags & O_APPEND)
 		*pos = inode_size(inode);
 	start = *pos;
+	max = MIN(max, limit);
 	if (start >= max) {
 		rw_write_unlock(&inode->lock);
+		if (start >= limit)
+			file_size_exceeded();
 		return -EFBIG;
 	}
 	if (u->left > max - start) {

@@ -138,6 +138,19 @@ static void free_entries(struct list *dead)
 		kfree(list_entry(n, struct lock_entry, link));
 }
 
+/* flock(2) changes a lock by giving it up first, so that two that want more do not wait for each other
+ * for ever. => locks_lock */
+static void give_up_flock(struct lock_list *l, const struct lock_entry *want, struct list *dead)
+{
+	struct lock_entry *e, *tmp;
+
+	list_for_each_entry_safe (e, tmp, &l->held, link)
+		if (!e->posix && e->owner == want->owner) {
+			list_remove(&e->link);
+			list_add(dead, &e->link);
+		}
+}
+
 /* One try. 0, -EAGAIN (*blocker: who holds it). Uses up *e and *spare as needed. */
 static int try_lock(
 	struct lock_list *l, struct lock_entry **e, struct lock_entry **spare, const void **blocker)
@@ -149,7 +162,12 @@ static int try_lock(
 	conflict = (*e)->type == F_UNLCK ? NULL : find_conflict(l, *e);
 	if (conflict) {
 		*blocker = conflict->owner;
+		if (!(*e)->posix)
+			give_up_flock(l, *e, &dead);
 		spin_unlock(&locks_lock);
+		if (!list_empty(&dead))
+			wake_all(&l->wait);
+		free_entries(&dead);
 		return -EAGAIN;
 	}
 	carve(l, *e, spare, &dead);

@@ -470,6 +470,10 @@ int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 	int err;
 
 	if (attr->valid & ATTR_SIZE) {
+		if (attr->size > inode_size(inode) && attr->size > file_size_limit()) {
+			file_size_exceeded();
+			return -EFBIG;
+		}
 		err = inode_get_write(inode);
 		if (err)
 			return err;

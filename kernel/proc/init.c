@@ -44,6 +44,21 @@ static void sigpipe_self(void)
 	signal_self(SIGPIPE);
 }
 
+static uint64_t file_limit_self(void)
+{
+	struct process *p = process_current();
+
+	return p ? rlimit_get(p, RLIMIT_FSIZE) : UINT64_MAX;
+}
+
+static void file_limit_exceeded(void)
+{
+	signal_self(SIGXFSZ);
+}
+
+static const struct file_limit_ops file_limit = {
+	.size = file_limit_self, .exceeded = file_limit_exceeded};
+
 void proc_init(void)
 {
 	process_caches_init();
@@ -52,6 +67,7 @@ void proc_init(void)
 	sleep_init();
 	jobctl_init();
 	pipe_set_sigpipe(sigpipe_self);
+	file_set_limit_ops(&file_limit);
 	procfs_init();
 }
 

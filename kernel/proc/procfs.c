@@ -203,13 +203,14 @@ static ssize_t proc_write(struct file *f, struct uio *u, uint64_t *pos)
 
 static int64_t proc_llseek(struct file *f, int64_t off, int whence)
 {
-	int64_t at;
+	int64_t base = 0, at;
 
 	if (whence == SEEK_CUR)
-		off += (int64_t)f->pos;
+		base = (int64_t)READ_ONCE(f->pos);
 	else if (whence != SEEK_SET)
 		return -EINVAL;
-	at = off;
+	if (__builtin_add_overflow(base, off, &at))
+		return -EOVERFLOW;
 	if (at < 0)
 		return -EINVAL;
 	f->pos = (uint64_t)at;
@@ -340,6 +341,9 @@ static int proc_readdir(struct file *f, struct dir_sink *sink)
 	if (!table->next)
 		return 0;
 	f->pos = MAX(f->pos, (uint64_t)PROC_FIRST_NR);
+	/* Behind all numbers there are. */
+	if (f->pos - PROC_FIRST_NR > INT_MAX)
+		return 0;
 	while ((nr = table->next(dir, (int)(f->pos - PROC_FIRST_NR) - 1)) >= 0) {
 		if (!put_number(sink, dir, nr, PROC_FIRST_NR + (uint64_t)nr + 1))
 			return 0;

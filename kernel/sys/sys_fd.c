@@ -128,7 +128,27 @@ static int flock_to_range(struct file *f, const struct abi_flock *fl, struct fil
 	return 0;
 }
 
-static long fcntl_lock(struct file *f, unsigned cmd, uaddr_t addr)
+/* Set a lock. A descriptor that another thread closed meanwhile took its locks with it, but not this
+ * one. */
+static long fcntl_set_lock(struct file *f, int fd, struct file_lock_range *r, bool wait)
+{
+	int err = locks_set(f, sys_files(), process_current()->node.nr, r, wait);
+	struct file *now;
+
+	if (err || r->type == F_UNLCK)
+		return err;
+	now = fd_get(sys_files(), fd);
+	if (now != f) {
+		r->type = F_UNLCK;
+		(void)!locks_set(f, sys_files(), 0, r, false);
+		err = -EBADF;
+	}
+	if (now)
+		file_put(now);
+	return err;
+}
+
+static long fcntl_lock(struct file *f, int fd, unsigned cmd, uaddr_t addr)
 {
 	struct file_lock_range r;
 	struct abi_flock fl;
@@ -140,7 +160,7 @@ static long fcntl_lock(struct file *f, unsigned cmd, uaddr_t addr)
 	if (err)
 		return err;
 	if (cmd != F_GETLK)
-		return locks_set(f, sys_files(), process_current()->node.nr, &r, cmd == F_SETLKW);
+		return fcntl_set_lock(f, fd, &r, cmd == F_SETLKW);
 	if (r.type == F_UNLCK)
 		return -EINVAL;
 	locks_test(f, sys_files(), &r);
@@ -154,7 +174,7 @@ static long fcntl_lock(struct file *f, unsigned cmd, uaddr_t addr)
 	return copy_to_user(addr, &fl, sizeof(fl));
 }
 
-static long fcntl_file(struct file *f, unsigned cmd, uint64_t arg)
+static long fcntl_file(struct file *f, int fd, unsigned cmd, uint64_t arg)
 {
 	if ((f->mode & FMODE_PATH) && cmd != F_GETFL)
 		return -EBADF;
@@ -166,7 +186,7 @@ static long fcntl_file(struct file *f, unsigned cmd, uint64_t arg)
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
-		return fcntl_lock(f, cmd, arg);
+		return fcntl_lock(f, fd, cmd, arg);
 	default:
 		return f->ops && f->ops->fcntl ? f->ops->fcntl(f, cmd, arg) : -EINVAL;
 	}
@@ -193,7 +213,7 @@ long sys_fcntl(const uint64_t *a)
 	f = fd_get(sys_files(), fd);
 	if (!f)
 		return -EBADF;
-	result = fcntl_file(f, cmd, a[2]);
+	result = fcntl_file(f, fd, cmd, a[2]);
 	file_put(f);
 	return result;
 }

@@ -4,7 +4,9 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 static char buf[8192];
@@ -337,4 +339,90 @@ TEST(dev_null_and_zero)
 	CHECK_EQ(read(zero, buf, 100), 100);
 	for (int i = 0; i < 100; i++)
 		CHECK_EQ(buf[i], 0);
+}
+
+static volatile sig_atomic_t too_big;
+
+static void note_too_big(int sig)
+{
+	too_big = sig;
+}
+
+TEST(files_do_not_grow_past_the_limit)
+{
+	struct rlimit limit = {10000, RLIM_INFINITY};
+	const size_t half = 6000;
+	int fd = tap_file("f", 0);
+
+	signal(SIGXFSZ, note_too_big);
+	CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	CHECK_EQ(write(fd, buf, half), half);
+	CHECK_EQ(write(fd, buf, half), 4000);
+	CHECK_EQ(too_big, 0);
+	CHECK_ERR(write(fd, buf, 1), EFBIG);
+	CHECK_EQ(too_big, SIGXFSZ);
+	too_big = 0;
+	CHECK_ERR(pwrite(fd, buf, 1, 20000), EFBIG);
+	CHECK_EQ(too_big, SIGXFSZ);
+	too_big = 0;
+	CHECK_ERR(ftruncate(fd, 10001), EFBIG);
+	CHECK_EQ(too_big, SIGXFSZ);
+	CHECK_EQ(ftruncate(fd, 9999), 0);
+	CHECK_EQ(lseek(fd, 0, SEEK_END), 9999);
+}
+
+static int want_it_alone(int ready, int go)
+{
+	int fd = open("f", O_RDWR);
+	char c;
+
+	if (flock(fd, LOCK_SH) || write(ready, "r", 1) != 1 || read(go, &c, 1) != 1)
+		return 1;
+	if (flock(fd, LOCK_EX))
+		return 2;
+	usleep(1000);
+	return 0;
+}
+
+/* Two that share a lock and both want it alone: each gives its share up first (flock(2)). */
+TEST(flock_goes_from_shared_to_exclusive)
+{
+	int ready[2], go[2], status;
+	char c[2];
+
+	close(tap_file("f", 0));
+	CHECK(pipe(ready) == 0 && pipe(go) == 0);
+	for (int i = 0; i < 2; i++)
+		if (fork() == 0)
+			_exit(want_it_alone(ready[1], go[0]));
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(read(ready[0], c, 1), 1);
+	CHECK_EQ(write(go[1], "gg", 2), 2);
+	for (int i = 0; i < 2; i++) {
+		CHECK(wait(&status) > 0);
+		CHECK_EQ(status, 0);
+	}
+}
+
+TEST(positions_do_not_wrap)
+{
+	const char *const names[] = {"/proc/self/stat", "/proc", "f", "/tmp", "/"};
+
+	close(tap_file("f", 100));
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = open(names[i], O_RDONLY);
+
+		CHECK(fd >= 0);
+		for (int k = 0; k < 3; k++) {
+			off_t at = lseek(fd, k == 1 ? (off_t)0x80000101 : LONG_MAX - 10, SEEK_SET);
+
+			if (at < 0)
+				continue;
+			CHECK_EQ(lseek(fd, LONG_MAX, SEEK_CUR), -1);
+			CHECK(read(fd, buf, 512) <= 0);
+			(void)!syscall(SYS_getdents64, fd, buf, 512);
+			CHECK_ERR(lseek(fd, -LONG_MAX, SEEK_SET), EINVAL);
+		}
+		close(fd);
+	}
 }
