@@ -318,7 +318,7 @@ static void walk_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t x = LOAD_ACQUIRE(e[i]);
 
-		if (!(x & PTE_P))
+		if (!(x & PTE_P) || va >= op->end || va + (1ul << PT_SHIFT(level)) <= op->start)
 			continue;
 		if (level > 1)
 			walk_below(op, x, va, level - 1);
@@ -330,7 +330,14 @@ static void walk_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 void pmap_walk(const struct pmap *pm, void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e),
 	void *cookie)
 {
-	struct range_op op = {.pm = (struct pmap *)pm, .fn = fn, .cookie = cookie};
+	pmap_walk_range(pm, 0, USER_HALF_END, fn, cookie);
+}
+
+void pmap_walk_range(const struct pmap *pm, vaddr_t start, vaddr_t end,
+	void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e), void *cookie)
+{
+	struct range_op op = {
+		.pm = (struct pmap *)pm, .start = start, .end = end, .fn = fn, .cookie = cookie};
 
 	walk_below(&op, pm->root, 0, 4);
 }

@@ -54,7 +54,7 @@ struct mm_context *mm_create_context(void)
 	vmap_tree_init(ctx);
 	ctx->nvmaps = 0;
 	ctx->total_pages = ctx->locked_pages = ctx->data_pages = ctx->stack_pages = 0;
-	ctx->peak_pages = 0;
+	ctx->peak_pages = ctx->peak_rss = 0;
 	ctx->pins = 0;
 	ctx->dying = ctx->gone = false;
 	ctx->minor_faults = ctx->major_faults = 0;
@@ -173,6 +173,7 @@ void mm_context_rss(struct mm_context *ctx, struct mm_rss *rss)
 {
 	struct rss_walk walk = {.ctx = ctx, .rss = rss};
 	struct vmap *vm;
+	uint64_t all;
 
 	memset(rss, 0, sizeof(*rss));
 	rw_read_lock(&ctx->mm_lock);
@@ -186,5 +187,8 @@ void mm_context_rss(struct mm_context *ctx, struct mm_rss *rss)
 		rw_read_unlock(&am->lock);
 	}
 	pmap_walk(&ctx->pmap, rss_of_translation, &walk);
+	all = rss->anon + rss->file + rss->shmem;
+	if (all > READ_ONCE(ctx->peak_rss))
+		WRITE_ONCE(ctx->peak_rss, all);
 	rw_read_unlock(&ctx->mm_lock);
 }

@@ -282,15 +282,22 @@ void mm_flag_pages_locked(struct mm_context *ctx, vaddr_t vaddr, size_t npages, 
 	tlb_batch_finish(&tb);
 }
 
-int mm_get_phys_addr(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa)
+int mm_get_phys_addr_locked(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa)
 {
-	struct pmap_entry e;
+	struct pmap_entry e = pmap_query(&ctx->pmap, vaddr);
 
-	rw_read_lock(&ctx->mm_lock);
-	e = pmap_query(&ctx->pmap, vaddr);
-	rw_read_unlock(&ctx->mm_lock);
 	if (!e.present)
 		return -EFAULT;
 	*pa = (e.pfn << PAGE_SHIFT) + (vaddr & PAGE_MASK);
 	return 0;
+}
+
+int mm_get_phys_addr(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa)
+{
+	int err;
+
+	rw_read_lock(&ctx->mm_lock);
+	err = mm_get_phys_addr_locked(ctx, vaddr, pa);
+	rw_read_unlock(&ctx->mm_lock);
+	return err;
 }

@@ -166,6 +166,9 @@ void pmap_remove_all(struct pmap *pm, struct tlb_batch *tb);
 /* Visit every present leaf translation in order: verify and statistics. => context lock held */
 void pmap_walk(const struct pmap *pm, void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e),
 	void *cookie);
+/* The same for those in [start, end). */
+void pmap_walk_range(const struct pmap *pm, vaddr_t start, vaddr_t end,
+	void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e), void *cookie);
 
 /* Kernel half: it is no cache. Maps single frames; the caller flushes by pmap_kernel_unmap, which
  * shoots down everywhere. */

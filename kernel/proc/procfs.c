@@ -151,9 +151,12 @@ static int proc_refresh(struct file *f, struct proc_open *po)
 
 static ssize_t proc_read(struct file *f, struct uio *u, uint64_t *pos)
 {
+	const struct proc_ref *ref = ref_of(f->inode);
 	struct proc_open *po = f->priv;
 	ssize_t n = 0;
 
+	if (ref->entry->read)
+		return ref->entry->read(ref, u, pos);
 	if (*pos == 0 || !READ_ONCE(po->made)) {
 		int err = proc_refresh(f, po);
 
@@ -180,6 +183,8 @@ static ssize_t proc_write(struct file *f, struct uio *u, uint64_t *pos)
 	char *text;
 	ssize_t err;
 
+	if (ref->entry->write)
+		return ref->entry->write(ref, u, pos);
 	if (!ref->entry->store)
 		return -EINVAL;
 	if (n >= PROC_WRITE_MAX)

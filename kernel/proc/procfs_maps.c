@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "mm/context.h"
 #include "mm/slab.h"
+#include "mm/usage.h"
 #include "mm/vmap.h"
 #include "proc/procfs_priv.h"
 
@@ -17,7 +18,7 @@ struct map_line {
 	uint64_t offset;
 	struct file *file; /* a reference, or NULL */
 	char name[24];
-	uint64_t present, writable; /* pages; smaps only */
+	struct mm_usage usage; /* smaps only */
 };
 
 /* Areas that are named by what they are for. */
@@ -32,17 +33,6 @@ static const char *content_name(vmap_content_t content)
 		return "[vvar]";
 	default:
 		return NULL;
-	}
-}
-
-static void count_present(struct mm_context *ctx, struct map_line *m)
-{
-	m->present = m->writable = 0;
-	for (vaddr_t va = m->start; va < m->end; va += PAGE_SIZE) {
-		struct pmap_entry e = pmap_query(&ctx->pmap, va);
-
-		m->present += e.present;
-		m->writable += e.present && (e.rights & VM_WRITE);
 	}
 }
 
@@ -63,8 +53,9 @@ static bool map_next(struct mm_context *ctx, vaddr_t va, bool count, struct map_
 		str_copy(m->name, vm->name, sizeof(m->name));
 		if (!m->name[0] && content_name(vm->content))
 			str_copy(m->name, content_name(vm->content), sizeof(m->name));
+		m->usage = (struct mm_usage){.size = 0};
 		if (count)
-			count_present(ctx, m);
+			mm_vmap_usage_locked(vm, &m->usage);
 	}
 	rw_read_unlock(&ctx->mm_lock);
 	return vm;
@@ -97,37 +88,89 @@ static void put_kb(struct proc_text *t, const char *name, uint64_t pages)
 	proc_printf(t, "%-16s%8llu kB\n", name, (unsigned long long)(pages * (PAGE_SIZE / 1024)));
 }
 
-/* What the page table shows now; it is a cache, so that a page may be ours and not be counted. */
+static void put_usage(struct proc_text *t, const struct mm_usage *u)
+{
+	put_kb(t, "Rss:", u->rss);
+	proc_printf(t, "%-16s%8llu kB\n", "Pss:", (unsigned long long)(u->pss / 1024));
+	put_kb(t, "Shared_Clean:", u->shared_clean);
+	put_kb(t, "Shared_Dirty:", u->shared_dirty);
+	put_kb(t, "Private_Clean:", u->private_clean);
+	put_kb(t, "Private_Dirty:", u->private_dirty);
+	/* Accessed bits are preset and mean nothing: all that is there counts as used. */
+	put_kb(t, "Referenced:", u->rss);
+	put_kb(t, "Anonymous:", u->anonymous);
+	put_kb(t, "LazyFree:", 0);
+	put_kb(t, "AnonHugePages:", 0);
+	put_kb(t, "ShmemPmdMapped:", 0);
+	put_kb(t, "FilePmdMapped:", 0);
+	put_kb(t, "Shared_Hugetlb:", 0);
+	put_kb(t, "Private_Hugetlb:", 0);
+	put_kb(t, "Swap:", 0);
+	put_kb(t, "SwapPss:", 0);
+	put_kb(t, "Locked:", u->locked);
+}
+
+static void put_vm_flags(struct proc_text *t, const struct map_line *m)
+{
+	static const struct {
+		vm_flags_t flag;
+		const char *word;
+	} words[] = {
+		{VM_READ, "rd"},
+		{VM_WRITE, "wr"},
+		{VM_EXEC, "ex"},
+		{0, "sh"},
+		{VM_MAYREAD, "mr"},
+		{VM_MAYWRITE, "mw"},
+		{VM_MAYEXEC, "me"},
+		{VM_GROWSDOWN, "gd"},
+		{VM_LOCKED, "lo"},
+		{VM_DONTFORK, "dc"},
+		{VM_NORESERVE, "nr"},
+		{VM_WIPEONFORK, "wf"},
+		{VM_DONTDUMP, "dd"},
+		{VM_SEALED, "sl"},
+	};
+
+	proc_puts(t, "VmFlags:");
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (words[i].flag ? m->flags & words[i].flag : m->shared)
+			proc_printf(t, " %s", words[i].word);
+	}
+	proc_puts(t, " \n");
+}
+
 static void put_smap(struct proc_text *t, const struct map_line *m)
 {
-	uint64_t clean = m->present - m->writable;
-
-	put_kb(t, "Size:", (m->end - m->start) >> PAGE_SHIFT);
+	put_kb(t, "Size:", m->usage.size);
 	put_kb(t, "KernelPageSize:", 1);
 	put_kb(t, "MMUPageSize:", 1);
-	put_kb(t, "Rss:", m->present);
-	put_kb(t, m->shared ? "Shared_Clean:" : "Private_Clean:", clean);
-	put_kb(t, m->shared ? "Shared_Dirty:" : "Private_Dirty:", m->writable);
-	put_kb(t, "Locked:", m->flags & VM_LOCKED ? m->present : 0);
-	proc_printf(t, "VmFlags:%s%s%s%s%s%s%s\n", m->flags & VM_READ ? " rd" : "",
-		m->flags & VM_WRITE ? " wr" : "", m->flags & VM_EXEC ? " ex" : "",
-		m->shared ? " sh" : "", m->flags & VM_GROWSDOWN ? " gd" : "",
-		m->flags & VM_LOCKED ? " lo" : "", m->flags & VM_DONTFORK ? " dc" : "");
+	put_usage(t, &m->usage);
+	proc_puts(t, "THPeligible:           0\n");
+	put_vm_flags(t, m);
+}
+
+/* The address space with a reference, or NULL (a kernel thread, or on its way out). 0 or -ESRCH. */
+static int context_of(const struct proc_ref *ref, struct mm_context **out)
+{
+	struct process *p = proc_ref_process(ref);
+
+	if (!p)
+		return -ESRCH;
+	*out = process_get_context(p);
+	process_put(p);
+	return 0;
 }
 
 static int show_all(struct proc_text *t, const struct proc_ref *ref, bool smaps)
 {
-	struct process *p = proc_ref_process(ref);
 	struct mm_context *ctx;
 	struct map_line m;
 	char *room;
+	int err = context_of(ref, &ctx);
 
-	if (!p)
-		return -ESRCH;
-	ctx = process_get_context(p);
-	process_put(p);
-	if (!ctx)
-		return 0;
+	if (err || !ctx)
+		return err;
 	room = kmalloc(PATH_MAX_LEN, 0);
 	for (vaddr_t va = 0; room && map_next(ctx, va, smaps, &m); va = m.end) {
 		put_map(t, &m, room);
@@ -139,6 +182,32 @@ static int show_all(struct proc_text *t, const struct proc_ref *ref, bool smaps)
 	kfree(room);
 	mm_put_context(ctx);
 	return room ? 0 : -ENOMEM;
+}
+
+int proc_show_smaps_rollup(struct proc_text *t, const struct proc_ref *ref)
+{
+	struct mm_usage sum = {.size = 0};
+	vaddr_t start = 0, end = 0;
+	struct mm_context *ctx;
+	struct vmap *vm;
+	size_t from = t->len;
+	int err = context_of(ref, &ctx);
+
+	if (err || !ctx)
+		return err ? err : -ESRCH;
+	rw_read_lock(&ctx->mm_lock);
+	for (vm = vmap_first(ctx); vm; vm = vmap_next(vm)) {
+		start = end ? start : vm->vaddr;
+		end = vmap_end(vm);
+		mm_vmap_usage_locked(vm, &sum);
+	}
+	rw_read_unlock(&ctx->mm_lock);
+	mm_put_context(ctx);
+	proc_printf(t, "%08lx-%08lx ---p 00000000 00:00 0 ", start, end);
+	proc_pad(t, from, MAPS_NAME_COLUMN);
+	proc_puts(t, " [rollup]\n");
+	put_usage(t, &sum);
+	return 0;
 }
 
 int proc_show_maps(struct proc_text *t, const struct proc_ref *ref)

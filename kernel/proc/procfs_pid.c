@@ -216,8 +216,15 @@ static int show_personality(struct proc_text *t, const struct proc_ref *ref)
 		PROC_FILE("maps", proc_show_maps), PROC_FILE("mounts", proc_show_mounts), \
 		PROC_FILE("personality", show_personality),                               \
 		PROC_LINK("root", proc_root_readlink, proc_root_follow),                  \
-		PROC_FILE("smaps", proc_show_smaps), PROC_FILE("stat", proc_show_stat),   \
-		PROC_FILE("statm", proc_show_statm), PROC_FILE("status", proc_show_status)
+		{.name = "mem",                                                           \
+			.mode = S_IFREG | 0600,                                           \
+			.read = proc_mem_read,                                            \
+			.write = proc_mem_write},                                         \
+		{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_pagemap_read},   \
+		PROC_FILE("smaps", proc_show_smaps),                                      \
+		PROC_FILE("smaps_rollup", proc_show_smaps_rollup),                        \
+		PROC_FILE("stat", proc_show_stat), PROC_FILE("statm", proc_show_statm),   \
+		PROC_FILE("status", proc_show_status)
 
 static const struct proc_entry tid_entries[] = {COMMON_ENTRIES};
 static const struct proc_dir tid_dir = {

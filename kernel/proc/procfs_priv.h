@@ -46,6 +46,9 @@ struct proc_entry {
 	int (*show)(struct proc_text *t, const struct proc_ref *ref);
 	/* What was written, NUL-terminated, one trailing newline removed. 0 or -errno. */
 	int (*store)(const struct proc_ref *ref, char *text, size_t len);
+	/* Files that are no text: bytes at *pos, which advances. Bytes moved or -errno. */
+	ssize_t (*read)(const struct proc_ref *ref, struct uio *u, uint64_t *pos);
+	ssize_t (*write)(const struct proc_ref *ref, struct uio *u, uint64_t *pos);
 	ssize_t (*readlink)(const struct proc_ref *ref, char *buf, size_t size);
 	int (*follow)(const struct proc_ref *ref, struct path *out);
 	const struct proc_dir *dir;
@@ -90,6 +93,11 @@ int proc_show_mounts(struct proc_text *t, const struct proc_ref *ref);
 /* procfs_maps.c */
 int proc_show_maps(struct proc_text *t, const struct proc_ref *ref);
 int proc_show_smaps(struct proc_text *t, const struct proc_ref *ref);
+int proc_show_smaps_rollup(struct proc_text *t, const struct proc_ref *ref);
+/* procfs_mem.c */
+ssize_t proc_mem_read(const struct proc_ref *ref, struct uio *u, uint64_t *pos);
+ssize_t proc_mem_write(const struct proc_ref *ref, struct uio *u, uint64_t *pos);
+ssize_t proc_pagemap_read(const struct proc_ref *ref, struct uio *u, uint64_t *pos);
 /* procfs_status.c */
 int proc_show_stat(struct proc_text *t, const struct proc_ref *ref);
 int proc_show_statm(struct proc_text *t, const struct proc_ref *ref);

@@ -3,7 +3,7 @@
 #include "fs/fdtable.h"
 #include "fs/path.h"
 #include "lib/string.h"
-#include "mm/context.h"
+#include "mm/vmap.h"
 #include "proc/jobctl.h"
 #include "proc/procfs_priv.h"
 #include "proc/rlimit.h"
@@ -27,7 +27,7 @@ struct snapshot {
 	/* memory, in pages */
 	bool has_memory;
 	struct mm_rss rss;
-	uint64_t total, peak, locked, data, stack, tables;
+	uint64_t total, peak, peak_rss, locked, pinned, data, stack, code, tables;
 	vaddr_t code_start, code_end, data_start, data_end, brk, stack_top;
 	vaddr_t arg_start, arg_end, env_start, env_end;
 };
@@ -100,6 +100,7 @@ static void snap_family(struct snapshot *s, struct process *p)
 static void snap_memory(struct snapshot *s, struct process *p)
 {
 	struct mm_context *ctx = process_get_context(p);
+	struct vmap *vm;
 
 	if (!ctx)
 		return;
@@ -108,7 +109,11 @@ static void snap_memory(struct snapshot *s, struct process *p)
 	rw_read_lock(&ctx->mm_lock);
 	s->total = ctx->total_pages;
 	s->peak = MAX(ctx->peak_pages, ctx->total_pages);
+	s->peak_rss = ctx->peak_rss;
 	s->locked = ctx->locked_pages;
+	s->pinned = ctx->pins;
+	for (vm = vmap_first(ctx); vm; vm = vmap_next(vm))
+		s->code += (vm->vmflags & (VM_EXEC | VM_WRITE)) == VM_EXEC ? vm->npages : 0;
 	s->data = ctx->data_pages;
 	s->stack = ctx->stack_pages;
 	s->tables = ctx->pmap.tables;
@@ -258,17 +263,21 @@ static void put_kb(struct proc_text *t, const char *name, uint64_t pages)
 static void put_memory_status(struct proc_text *t, const struct snapshot *s)
 {
 	uint64_t rss = s->rss.anon + s->rss.file + s->rss.shmem;
+	uint64_t exe = page_count(s->code_end - s->code_start);
 
 	put_kb(t, "VmPeak", s->peak);
 	put_kb(t, "VmSize", s->total);
 	put_kb(t, "VmLck", s->locked);
+	put_kb(t, "VmPin", s->pinned);
+	put_kb(t, "VmHWM", MAX(s->peak_rss, rss));
 	put_kb(t, "VmRSS", rss);
 	put_kb(t, "RssAnon", s->rss.anon);
 	put_kb(t, "RssFile", s->rss.file);
 	put_kb(t, "RssShmem", s->rss.shmem);
 	put_kb(t, "VmData", s->data);
 	put_kb(t, "VmStk", s->stack);
-	put_kb(t, "VmExe", page_count(s->code_end - s->code_start));
+	put_kb(t, "VmExe", exe);
+	put_kb(t, "VmLib", s->code > exe ? s->code - exe : 0);
 	put_kb(t, "VmPTE", s->tables);
 	put_kb(t, "VmSwap", 0);
 }
