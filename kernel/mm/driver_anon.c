@@ -1,6 +1,7 @@
 /*
  * Memory that starts as zeros. Private: the upper layer alone, or over a zero object (a private map
- * of a memfd or tmpfs file). Shared: a zero object, whose pages appear when they are touched.
+ * of a memfd or tmpfs file, or a program that runs from one: an image with a length). Shared: a zero
+ * object, whose pages appear when they are touched.
  */
 #include "mm/buddy.h"
 #include "mm/cow.h"
@@ -43,17 +44,20 @@ static enum vm_fault_result object_page(struct fault *f)
 static enum vm_fault_result anon_fault(struct fault *f)
 {
 	const struct vm_object *vo = f->vm->object;
-	enum vm_fault_result res = VMF_MAP_RO;
+	uint64_t bytes = fault_object_bytes(f);
+	enum vm_fault_result res;
 
-	if (vo && (uint64_t)f->index << PAGE_SHIFT >= vo->vo_size) {
+	if (!vo || bytes == 0)
+		return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;
+	if ((uint64_t)f->index << PAGE_SHIFT >= vo->vo_size) {
 		f->error = -ENXIO;
 		return VMF_FAIL;
 	}
-	if (vo)
-		res = object_page(f);
+	res = object_page(f);
 	if (res == VMF_WAIT || !vmap_is_private(f->vm))
 		return res;
-	return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;
+	f->copy_len = (uint32_t)bytes;
+	return fault_wants_own(f) || bytes < PAGE_SIZE ? VMF_COPY : VMF_MAP_RO;
 }
 
 const struct vm_segment_driver driver_anon = {

@@ -10,16 +10,6 @@
 #include "mm/fault.h"
 #include "mm/vmap.h"
 
-/* Bytes of the fault's page that come from the file. */
-static uint64_t bytes_from_file(const struct fault *f)
-{
-	uint64_t start = f->va - f->vm->vaddr;
-
-	if (f->vm->file_len >= start + PAGE_SIZE)
-		return PAGE_SIZE;
-	return f->vm->file_len > start ? f->vm->file_len - start : 0;
-}
-
 /* May the cache's page be written through a shared mapping now? Else the file system prepares it. */
 static enum vm_fault_result file_fault_write(struct fault *f)
 {
@@ -43,7 +33,7 @@ static enum vm_fault_result file_fault_write(struct fault *f)
 static enum vm_fault_result file_fault(struct fault *f)
 {
 	struct vm_object *vo = f->vm->object;
-	uint64_t off = f->index << PAGE_SHIFT, bytes = bytes_from_file(f);
+	uint64_t off = f->index << PAGE_SHIFT, bytes = fault_object_bytes(f);
 
 	if (bytes == 0)
 		return fault_wants_own(f) ? VMF_COPY : VMF_MAP_RO;

@@ -78,6 +78,16 @@ static inline bool fault_wants_own(const struct fault *f)
 	return f->access == VM_WRITE || f->how & FAULT_UNSHARE || f->want_own;
 }
 
+/* Bytes of the fault's page that come from its object: an image has a length, zeros follow. */
+static inline uint64_t fault_object_bytes(const struct fault *f)
+{
+	uint64_t start = f->va - f->vm->vaddr;
+
+	if (f->vm->file_len >= start + PAGE_SIZE)
+		return PAGE_SIZE;
+	return f->vm->file_len > start ? f->vm->file_len - start : 0;
+}
+
 /* Results of the stages besides 0 and -errno. */
 #define FAULT_AGAIN 1 /* do f->wait with nothing held, then begin again */
 

@@ -58,6 +58,11 @@ struct exec {
 	uint8_t head[EXEC_HEAD] __aligned(8);
 };
 
+static const char *exec_shown_name(const struct exec *ex)
+{
+	return ex->rq->shown ? ex->rq->shown : ex->rq->name;
+}
+
 /* The checks of a file that is to run. On success deny-write is counted and f is referenced again. */
 static int exec_check_file(struct file *f)
 {
@@ -117,7 +122,7 @@ static int exec_parse_script(struct exec *ex, size_t len, char **interp, char **
 /* Read the head; for scripts open the interpreter and begin again, until it is an ELF file. */
 static int exec_find_program(struct exec *ex)
 {
-	const char *script = ex->rq->name;
+	const char *script = exec_shown_name(ex);
 	char *copy = NULL;
 	int err = 0;
 
@@ -134,6 +139,7 @@ static int exec_find_program(struct exec *ex)
 			break;
 		}
 		err = depth == SCRIPT_DEPTH_MAX ? -ELOOP
+		      : ex->rq->unreachable	? -ENOENT
 						: exec_parse_script(ex, (size_t)n, &interp, &arg);
 		if (!err)
 			err = exec_args_script(ex->args, interp, arg, script);
@@ -207,7 +213,7 @@ static int exec_copy_strings(struct exec *ex)
 	if (n < 0)
 		return n;
 	ea->envc = (unsigned)n;
-	return exec_args_add(ea, rq->name);
+	return exec_args_add(ea, exec_shown_name(ex));
 }
 
 static int randomize = EXEC_RANDOMIZE_ALL; /* (a) */
@@ -521,9 +527,9 @@ static void exec_commit(struct exec *ex)
 
 static void exec_set_comm(struct exec *ex)
 {
-	const char *slash = strrchr(ex->rq->name, '/');
+	const char *name = exec_shown_name(ex), *slash = strrchr(name, '/');
 
-	str_copy(ex->comm, slash ? slash + 1 : ex->rq->name, sizeof(ex->comm));
+	str_copy(ex->comm, slash ? slash + 1 : name, sizeof(ex->comm));
 }
 
 static void exec_free(struct exec *ex)

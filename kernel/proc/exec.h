@@ -13,6 +13,8 @@ struct exec_request {
 	const char *name;
 	struct file *file; /* execveat(AT_EMPTY_PATH): this one; a reference is not taken over */
 	bool nofollow;
+	const char *shown; /* the name that the program is told; NULL: name */
+	bool unreachable;  /* shown leads through a descriptor that closes: no script runs */
 	/* From user memory, arrays of pointers that end in 0; or from the kernel (init). */
 	uaddr_t argv, envp;
 	const char *const *kernel_argv, *const *kernel_envp;

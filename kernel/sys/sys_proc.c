@@ -4,7 +4,9 @@
 #include "abi/wait.h"
 #include "context.h"
 #include "fs/file.h"
+#include "lib/fmt.h"
 #include "lib/string.h"
+#include "mm/slab.h"
 #include "proc/exec.h"
 #include "proc/exit.h"
 #include "proc/fork.h"
@@ -103,10 +105,30 @@ long sys_execve(const uint64_t *a)
 	return err;
 }
 
+/* The file of a descriptor, open for reading whatever the descriptor is open for. */
+static struct file *execveat_file(struct file *f)
+{
+	if (!S_ISREG(f->inode->mode))
+		return ERR_PTR(-EACCES);
+	return f->path.dentry ? file_open(&f->path, O_RDONLY | O_LARGEFILE) : file_get(f);
+}
+
+/* The program has no path, so it gets one by way of its descriptor, as on Linux. */
+static char *execveat_name(int fd, const char *rest)
+{
+	size_t size = sizeof("/dev/fd/-2147483648/") + strlen(rest);
+	char *name = kmalloc(size, 0);
+
+	if (name)
+		fmt_snprintf(name, size, rest[0] ? "/dev/fd/%d/%s" : "/dev/fd/%d", fd, rest);
+	return name;
+}
+
 long sys_execveat(const uint64_t *a)
 {
 	struct exec_request rq = {.argv = a[2], .envp = a[3]};
 	unsigned flags = (unsigned)a[4];
+	char *name = NULL;
 	struct sys_at sa;
 	long err;
 
@@ -118,9 +140,20 @@ long sys_execveat(const uint64_t *a)
 	rq.at = sa.at;
 	rq.name = sa.name;
 	rq.nofollow = flags & AT_SYMLINK_NOFOLLOW;
-	if ((flags & AT_EMPTY_PATH) && !sa.name[0])
-		rq.file = sa.file;
-	err = process_exec(&rq);
+	if ((flags & AT_EMPTY_PATH) && !sa.name[0] && sa.file) {
+		rq.file = execveat_file(sa.file);
+		err = IS_ERR(rq.file) ? PTR_ERR(rq.file) : 0;
+	}
+	if (!err && sa.file) {
+		rq.unreachable = fd_get_cloexec(sys_files(), (int)a[0]) == 1;
+		rq.shown = name = execveat_name((int)a[0], sa.name);
+		err = name ? 0 : -ENOMEM;
+	}
+	if (!err)
+		err = process_exec(&rq);
+	if (rq.file && !IS_ERR(rq.file))
+		file_put(rq.file);
+	kfree(name);
 	sys_at_put(&sa);
 	return err;
 }

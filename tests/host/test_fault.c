@@ -198,6 +198,34 @@ static void an_image_reads_zero_behind_its_length_and_leaves_the_cache_alone(voi
 	env_file_end(vo);
 }
 
+/* A program that runs from tmpfs. */
+static void an_image_of_a_zero_object_has_a_length_too(void **state)
+{
+	struct vm_object *vo = vm_object_create("tmpfs", PG(2), VM_RIGHTS);
+	vaddr_t shared = map_object(vo, RW, MM_MAP_SHARED, PG(2)), va;
+	struct mm_map_request rq = {
+		.kind = MM_AREA_IMAGE,
+		.len = PG(4),
+		.vmflags = RW,
+		.content = VMAP_IMAGE,
+		.object = vo,
+		.file_len = PG(1) + 50,
+	};
+
+	(void)state;
+	assert_int_equal(env_write(shared + PG(1) + 49, 5), 0);
+	assert_int_equal(env_write(shared + PG(1) + 50, 6), 0);
+	assert_int_equal(mm_map(ctx, &rq, &va), 0);
+	assert_int_equal(env_read(va + PG(1) + 49), 5);
+	assert_int_equal(env_read(va + PG(1) + 50), 0);
+	assert_int_equal(env_write(va + PG(1) + 60, 9), 0);
+	assert_int_equal(env_read(shared + PG(1) + 60), 0);
+	assert_int_equal(env_read(va + PG(2)), 0);
+	assert_int_equal(env_write(va + PG(3), 7), 0);
+	assert_int_equal(env_read(va + PG(3)), 7);
+	vm_object_put(vo);
+}
+
 static void shared_anonymous_memory_is_one_for_all_its_maps(void **state)
 {
 	struct vm_object *vo = vm_object_create("shm", PG(4), VM_RIGHTS);
@@ -353,6 +381,7 @@ int main(void)
 		env_test(past_the_end_of_a_file_is_a_bus_error),
 		env_test(truncate_takes_private_copies_too),
 		env_test(an_image_reads_zero_behind_its_length_and_leaves_the_cache_alone),
+		env_test(an_image_of_a_zero_object_has_a_length_too),
 		env_test(shared_anonymous_memory_is_one_for_all_its_maps),
 		env_test(a_physical_range_shows_its_frames),
 		env_test(a_callback_supplies_its_pages),

@@ -7,7 +7,10 @@ UT_BIN     := $(B)/tests/user
 UT_SRC     := $(filter-out tests/user/tap.c tests/user/runner.c,$(wildcard tests/user/*.c))
 UT_NAMES   := $(patsubst tests/user/%.c,%,$(UT_SRC))
 UT_PROGS   := $(patsubst %,$(UT_BIN)/bin/%,$(UT_NAMES) runner)
-UT_FOREIGN := $(UT_BIN)/bin/hello-glibc $(UT_BIN)/bin/hello-musl
+# Programs on the Linux ABI itself: linked statically with the host's glibc and with musl.
+UT_ABI     := $(patsubst tests/user/foreign/%.c,%,$(wildcard tests/user/foreign/abi_*.c))
+UT_FOREIGN := $(foreach l,glibc musl,$(patsubst %,$(UT_BIN)/bin/%-$(l),hello $(UT_ABI)))
+UT_FFLAGS  := -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -Wno-format-truncation -Itests/user
 UT_CFLAGS  := $(USER_CFLAGS) -Wno-format-truncation -Itests/user
 
 $(UT_BIN)/obj/%.o: tests/user/%.c $(LIBC_READY)
@@ -24,11 +27,19 @@ $(patsubst %,$(UT_BIN)/bin/%,$(UT_NAMES)): $(UT_BIN)/bin/%: $(UT_BIN)/obj/%.o $(
 
 $(UT_BIN)/bin/hello-glibc: tests/user/foreign/hello.c
 	@mkdir -p $(@D)
-	$(Q)$(HOSTCC) -O2 -Wall -Werror -static -pthread -s $< -o $@
+	$(Q)$(HOSTCC) $(UT_FFLAGS) -static -pthread -s $< -o $@
 
 $(UT_BIN)/bin/hello-musl: tests/user/foreign/hello.c
 	@mkdir -p $(@D)
-	$(Q)musl-gcc -O2 -Wall -Werror -static -pthread -s $< -o $@
+	$(Q)musl-gcc $(UT_FFLAGS) -static -pthread -s $< -o $@
+
+$(UT_BIN)/bin/abi_%-glibc: tests/user/foreign/abi_%.c tests/user/tap.c tests/user/tap.h
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(UT_FFLAGS) -static -pthread -s $(filter %.c,$^) -o $@
+
+$(UT_BIN)/bin/abi_%-musl: tests/user/foreign/abi_%.c tests/user/tap.c tests/user/tap.h
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(UT_FFLAGS) -static -pthread -s $(filter %.c,$^) -o $@
 
 # What initrd/build.mk puts into the test image beside the programs of the root image.
 TEST_FILE_SOURCES := $(UT_PROGS) $(UT_FOREIGN)
