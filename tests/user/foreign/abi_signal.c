@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 #include <ucontext.h>
 
 static volatile sig_atomic_t hits, last_sig, last_code;
@@ -512,35 +511,4 @@ TEST(sigreturn_trusts_nothing)
 	/* Linux ends it or repairs the selector; never does it run as the kernel. */
 	end = tap_signal_of(raise_with, (void *)kernel_segments);
 	CHECK(end == 0 || end == SIGSEGV);
-}
-
-TEST(timer_create_sends_its_signal)
-{
-	struct sigevent ev = {
-		.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 7};
-	struct itimerspec its = {{0, 5000000}, {0, 5000000}}, now;
-	sigset_t set;
-	siginfo_t info;
-	timer_t timer;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	CHECK_EQ(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
-	CHECK_EQ(timer_settime(timer, 0, &its, NULL), 0);
-	for (int i = 0; i < 3; i++) {
-		CHECK_EQ(sigwaitinfo(&set, &info), SIGUSR1);
-		CHECK_EQ(info.si_code, SI_TIMER);
-		CHECK_EQ(info.si_value.sival_int, 7);
-	}
-	CHECK_EQ(timer_gettime(timer, &now), 0);
-	CHECK_EQ(now.it_interval.tv_nsec, 5000000);
-	CHECK(now.it_value.tv_sec == 0 && now.it_value.tv_nsec <= 5000000);
-	/* While it stays blocked the expirations are counted. */
-	nanosleep(&(struct timespec){0, 40000000}, NULL);
-	CHECK_EQ(sigwaitinfo(&set, &info), SIGUSR1);
-	CHECK(timer_getoverrun(timer) > 0);
-	CHECK_EQ(timer_delete(timer), 0);
-	CHECK_ERR(syscall(SYS_timer_delete, 12345), EINVAL);
-	CHECK_ERR(syscall(SYS_timer_create, 99, &ev, &timer), EINVAL);
 }
