@@ -6,7 +6,8 @@
 
 #include "lib/base.h"
 
-#define CPU_MAX 64
+#define CPU_MAX	     64
+#define CPU_COUNTERS 32
 
 typedef unsigned long irqflags_t;
 
@@ -39,8 +40,9 @@ struct cpu {
 	struct run_queue *rq;
 	struct pmap *loaded; /* the user table that is in CR3, NULL: the kernel's */
 	uint64_t idle_ns;
-	void *page_cache; /* mm: per-CPU lists of free frames */
-	void *arch;	  /* arch-private: GDT, TSS, ... */
+	void *page_cache;		 /* mm: per-CPU lists of free frames */
+	void *arch;			 /* arch-private: GDT, TSS, ... */
+	uint64_t counters[CPU_COUNTERS]; /* mm/stats.h: this CPU's part; written by itself */
 #ifdef QUIRE_DEBUG
 	unsigned nheld; /* spinning locks held on this CPU, for the rank check */
 	const void *held[16];

@@ -32,8 +32,7 @@
 #include "mm/buddy.h"
 #include "pmap_internal.h"
 
-#define TABLE_ENTRY   (PTE_P | PTE_W | PTE_U | PTE_A)
-#define CACHE_ENTRIES (PTE_PWT | PTE_PCD | PTE_PAT)
+#define TABLE_ENTRY (PTE_P | PTE_W | PTE_U | PTE_A)
 
 paddr_t pmap_kernel_root;
 uint64_t pmap_nx_bit = PTE_NX;
@@ -133,31 +132,8 @@ void pmap_load(struct pmap *pm)
 
 /* --- entries --------------------------------------------------------------------------------- */
 
-vm_flags_t pmap_leaf_flags(uint64_t e)
-{
-	vm_flags_t f = VM_READ;
-
-	if (e & PTE_W)
-		f |= VM_WRITE;
-	if (e & PTE_U)
-		f |= VM_USER;
-	if (!(e & PTE_NX))
-		f |= VM_EXEC;
-	if (unlikely(e & (CACHE_ENTRIES | PTE_G))) {
-		if (e & PTE_PAT)
-			f |= VM_WRITE_COMBINE;
-		else if (e & PTE_PCD)
-			f |= VM_CACHE_DISABLED;
-		else if (e & PTE_PWT)
-			f |= VM_WRITE_THROUGH;
-		if (e & PTE_G)
-			f |= VM_GLOBAL;
-	}
-	return f;
-}
-
 /* above: VM_WRITE when all upper levels have W. */
-static struct pmap_entry entry_decode(uint64_t e, vm_flags_t above)
+static inline struct pmap_entry entry_decode(uint64_t e, vm_flags_t above)
 {
 	struct pmap_entry r = {.pfn = PFN_NONE};
 

@@ -86,6 +86,8 @@ static inline bool live_run(uint64_t live, unsigned *i, unsigned *end, unsigned 
 		i = i##_end)                                                                    \
 		for (; i < i##_end; i++)
 
+#define CACHE_ENTRIES (PTE_PWT | PTE_PCD | PTE_PAT)
+
 /* The kernel half's entries and the rights and cache bits of a translation. */
 static inline uint64_t pmap_leaf_bits(vm_flags_t rights)
 {
@@ -110,6 +112,27 @@ static inline uint64_t pmap_leaf_bits(vm_flags_t rights)
 	return e;
 }
 
-vm_flags_t pmap_leaf_flags(uint64_t entry);
+static inline vm_flags_t pmap_leaf_flags(uint64_t e)
+{
+	vm_flags_t f = VM_READ;
+
+	if (e & PTE_W)
+		f |= VM_WRITE;
+	if (e & PTE_U)
+		f |= VM_USER;
+	if (!(e & PTE_NX))
+		f |= VM_EXEC;
+	if (unlikely(e & (CACHE_ENTRIES | PTE_G))) {
+		if (e & PTE_PAT)
+			f |= VM_WRITE_COMBINE;
+		else if (e & PTE_PCD)
+			f |= VM_CACHE_DISABLED;
+		else if (e & PTE_PWT)
+			f |= VM_WRITE_THROUGH;
+		if (e & PTE_G)
+			f |= VM_GLOBAL;
+	}
+	return f;
+}
 
 #endif

@@ -17,6 +17,7 @@
 #include "insn.h"
 #include "lib/assert.h"
 #include "mm/pmap.h"
+#include "mm/stats.h"
 #include "sync/rank.h"
 
 struct tlb_slot {
@@ -43,7 +44,7 @@ static void flush_all_global(void)
 	cr4_write(cr4);
 }
 
-static void flush_here(const struct pmap *pm, const vaddr_t *pages, unsigned n, bool whole)
+static inline void flush_here(const struct pmap *pm, const vaddr_t *pages, unsigned n, bool whole)
 {
 	if (pm && this_cpu()->loaded != pm)
 		return;
@@ -52,6 +53,7 @@ static void flush_here(const struct pmap *pm, const vaddr_t *pages, unsigned n, 
 			page_invalidate(pages[i]);
 	} else if (pm) {
 		cr3_write(cr3_read());
+		mm_stat_inc(STAT_TLB_FLUSH_LOCAL);
 	} else {
 		flush_all_global();
 	}
@@ -74,29 +76,36 @@ static void tlb_vector(unsigned vector, struct user_regs *regs)
 	}
 }
 
+/* Ask the others to flush; they answer in todo. */
+static __noinline void shoot_others(
+	struct pmap *pm, cpuset_t others, const vaddr_t *pages, unsigned n, bool whole)
+{
+	cpuset_t self = (cpuset_t)1 << cpu_id();
+	struct tlb_slot *slot = &slots[cpu_id()];
+
+	rank_assert_none_from(RANK_SPINNING); /* who waits holds none (rule g) */
+	assert(irq_enabled());
+	slot->pm = pm;
+	slot->pages = pages;
+	slot->n = n;
+	slot->whole = whole;
+	STORE_RELEASE(slot->todo, others);
+	for (cpuset_t c = others; c; c &= c - 1)
+		__atomic_fetch_or(&slots[__builtin_ctzll(c)].callers, self, __ATOMIC_RELEASE);
+	ipi_send_set(others, VECTOR_TLB);
+	mm_stat_inc(STAT_TLB_SHOOTDOWN);
+}
+
 void tlb_shootdown(struct pmap *pm, cpuset_t set, const vaddr_t *pages, unsigned n, bool whole)
 {
-	unsigned me = cpu_id();
-	cpuset_t self = (cpuset_t)1 << me, others = set & cpu_online_set() & ~self, c;
-	struct tlb_slot *slot = &slots[me];
+	cpuset_t self = (cpuset_t)1 << cpu_id(), others = set & cpu_online_set() & ~self;
 
-	if (others) {
-		rank_assert_none_from(RANK_SPINNING); /* who waits holds none (rule g) */
-		assert(irq_enabled());
-		slot->pm = pm;
-		slot->pages = pages;
-		slot->n = n;
-		slot->whole = whole;
-		STORE_RELEASE(slot->todo, others);
-		for (c = others; c; c &= c - 1)
-			__atomic_fetch_or(
-				&slots[__builtin_ctzll(c)].callers, self, __ATOMIC_RELEASE);
-		ipi_send_set(others, VECTOR_TLB);
-	}
+	if (others)
+		shoot_others(pm, others, pages, n, whole);
 	if (set & self)
 		flush_here(pm, pages, n, whole);
 	if (others)
-		while (LOAD_ACQUIRE(slot->todo))
+		while (LOAD_ACQUIRE(slots[cpu_id()].todo))
 			cpu_relax();
 }
 

@@ -155,82 +155,76 @@ uint64_t amap_exclusive(const struct amap *am, pgidx_t first, pgidx_t last)
 	return span_of_root(am, first, last, &sp) ? node_exclusive(am->root, sp) : 0;
 }
 
-static bool leaf_is_pure(const struct amap_node *leaf)
+/*
+ * Down to the node of level 1 or 0 that has the span, which lies below one page table; the span
+ * becomes relative to it. NULL: there is none. *sole: all nodes on the way have one parent.
+ */
+static inline struct amap_node *table_node(const struct amap *am, struct span *sp, bool *sole)
 {
-	return amap_node_is_sole(leaf) && !READ_ONCE(leaf->stale);
+	struct amap_node *n = am->root;
+
+	*sole = amap_node_is_sole(n);
+	while (n && n->level > 1) {
+		unsigned shift = amap_shift(n->level);
+		pgidx_t mask = ((pgidx_t)1 << shift) - 1;
+
+		n = LOAD_ACQUIRE(n->slots[sp->first >> shift]);
+		sp->first &= mask;
+		sp->last &= mask;
+		*sole = *sole && (!n || amap_node_is_sole(n));
+	}
+	return n;
 }
 
-static bool node_is_pure(const struct amap_node *n, struct span sp)
+bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last)
 {
-	unsigned to = span_to(sp, n->level);
+	struct amap_node *n;
+	struct span sp;
+	bool sole;
 
+	if (!span_of_root(am, first, last, &sp))
+		return true;
+	n = table_node(am, &sp, &sole);
+	if (!n || !sole)
+		return sole;
 	if (n->level == 0)
-		return leaf_is_pure(n);
-	if (!amap_node_is_sole(n))
-		return false;
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		const struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
+		return !READ_ONCE(n->stale);
+	for (unsigned i = span_from(sp, 1); i < span_to(sp, 1); i++) {
+		const struct amap_node *leaf = LOAD_ACQUIRE(n->slots[i]);
 
-		if (!child)
-			continue;
-		if (n->level == 1 ? !leaf_is_pure(child)
-				  : !node_is_pure(child, span_of_slot(sp, n->level, i)))
+		if (leaf && (READ_ONCE(leaf->stale) || !amap_node_is_sole(leaf)))
 			return false;
 	}
 	return true;
 }
 
-bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last)
-{
-	struct span sp;
-
-	return !span_of_root(am, first, last, &sp) || node_is_pure(am->root, sp);
-}
-
-static void leaf_clear_stale(struct amap_node *leaf)
+static inline void leaf_clear_stale(struct amap_node *leaf)
 {
 	if (READ_ONCE(leaf->stale) && amap_node_is_sole(leaf))
 		WRITE_ONCE(leaf->stale, 0);
 }
 
-static void leaves_clear_stale(struct amap_node *n, unsigned from, unsigned to)
+void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last)
 {
-	for (unsigned i = from; i < to; i++) {
+	struct amap_node *n;
+	struct span sp;
+	bool sole;
+
+	if (!span_of_root(am, first, last, &sp))
+		return;
+	n = table_node(am, &sp, &sole);
+	if (!n || !sole)
+		return;
+	if (n->level == 0) {
+		leaf_clear_stale(n);
+		return;
+	}
+	for (unsigned i = span_from(sp, 1), to = span_to(sp, 1); i < to; i++) {
 		struct amap_node *leaf = LOAD_ACQUIRE(n->slots[i]);
 
 		if (leaf)
 			leaf_clear_stale(leaf);
 	}
-}
-
-static void node_clear_stale(struct amap_node *n, struct span sp)
-{
-	unsigned to = span_to(sp, n->level);
-
-	if (n->level == 0) {
-		leaf_clear_stale(n);
-		return;
-	}
-	if (!amap_node_is_sole(n))
-		return;
-	if (n->level == 1) {
-		leaves_clear_stale(n, span_from(sp, 1), to);
-		return;
-	}
-	for (unsigned i = span_from(sp, n->level); i < to; i++) {
-		struct amap_node *child = LOAD_ACQUIRE(n->slots[i]);
-
-		if (child)
-			node_clear_stale(child, span_of_slot(sp, n->level, i));
-	}
-}
-
-void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last)
-{
-	struct span sp;
-
-	if (span_of_root(am, first, last, &sp))
-		node_clear_stale(am->root, sp);
 }
 
 /*

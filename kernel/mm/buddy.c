@@ -231,7 +231,7 @@ static void cache_refill(struct page_cache *pc, unsigned flags)
 }
 
 /* Move the n coldest frames of a list to the zones. */
-static void cache_spill(struct page_cache *pc, unsigned n)
+static __noinline void cache_spill(struct page_cache *pc, unsigned n)
 {
 	spin_lock(&buddy_lock);
 	for (unsigned i = 0; i < n; i++) {
@@ -340,7 +340,7 @@ static inline void frame_hand_out(struct page *pg, unsigned flags)
 }
 
 /* Where the CPU's list has no answer. */
-static struct page *page_alloc_uncached(unsigned order, unsigned flags)
+static __noinline struct page *page_alloc_uncached(unsigned order, unsigned flags)
 {
 	struct page *pg = alloc_now(order, flags);
 
@@ -389,18 +389,26 @@ unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags)
 	return i;
 }
 
-static inline void check_freed(struct page *pg, unsigned order)
+static inline void check_freed(const struct page *pg)
 {
-	for (unsigned i = 0; i < 1u << order; i++) {
-		uint32_t type = page_type(&pg[i]);
+	uint32_t type = page_type(pg);
 
-		if (unlikely(type == PG_FREE || type == PG_PCPU))
-			panic("double free of frame %#llx", (unsigned long long)page_pfn(&pg[i]));
-		if (unlikely(type == PG_RESERVED || pg[i].counts))
-			panic("free of frame %#llx that is in use: flags %#x shares %u pins %u",
-				(unsigned long long)page_pfn(&pg[i]), pg[i].flags, pg[i].shares,
-				pg[i].pins);
-	}
+	if (unlikely(type == PG_FREE || type == PG_PCPU))
+		panic("double free of frame %#llx", (unsigned long long)page_pfn(pg));
+	if (unlikely(type == PG_RESERVED || pg->counts))
+		panic("free of frame %#llx that is in use: flags %#x shares %u pins %u",
+			(unsigned long long)page_pfn(pg), pg->flags, pg->shares, pg->pins);
+}
+
+/* A block that the CPU's list does not take. */
+static __noinline void page_free_uncached(struct page *pg, unsigned order)
+{
+	irqflags_t irq = spin_lock_irqsave(&buddy_lock);
+
+	for (unsigned i = 0; i < 1u << order; i++)
+		frame_set_free(&pg[i]);
+	block_free_locked(pg, order);
+	spin_unlock_irqrestore(&buddy_lock, irq);
 }
 
 void page_free(struct page *pg, unsigned order)
@@ -409,24 +417,25 @@ void page_free(struct page *pg, unsigned order)
 	struct page_cache *pc;
 
 	assert(order <= BUDDY_MAX_ORDER && IS_ALIGNED(page_pfn(pg), (pfn_t)1 << order));
-	check_freed(pg, order);
-	mm_stat_add(STAT_PAGE_FREE, (uint64_t)1 << order);
-	for (unsigned i = 0; i < 1u << order; i++)
+	for (unsigned i = 0; i < 1u << order; i++) {
+		check_freed(&pg[i]);
 		poison_fill(&pg[i]);
+	}
+	mm_stat_add(STAT_PAGE_FREE, (uint64_t)1 << order);
+	if (unlikely(order)) {
+		page_free_uncached(pg, order);
+		return;
+	}
 	irq = irq_save();
-	pc = this_cpu()->page_cache;
-	if (likely(order == 0 && pc)) {
+	pc = cpu_field(page_cache);
+	if (likely(pc)) {
 		if (unlikely(pc->n == PCPU_MAX))
 			cache_spill(pc, PCPU_MOVE);
 		frame_set_cached(pg);
 		pc->pages[pc->n] = pg;
 		WRITE_ONCE(pc->n, pc->n + 1);
 	} else {
-		spin_lock(&buddy_lock);
-		for (unsigned i = 0; i < 1u << order; i++)
-			frame_set_free(&pg[i]);
-		block_free_locked(pg, order);
-		spin_unlock(&buddy_lock);
+		page_free_uncached(pg, 0);
 	}
 	irq_restore(irq);
 }
@@ -441,7 +450,7 @@ void page_free_zeroed(struct page *pg)
 		page_free(pg, 0);
 		return;
 	}
-	check_freed(pg, 0);
+	check_freed(pg);
 	mm_stat_inc(STAT_PAGE_FREE);
 	WRITE_ONCE(pg->flags, PG_PCPU | PG_ZEROED);
 	pc->zeroed[pc->nzeroed] = pg;

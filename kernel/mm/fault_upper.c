@@ -50,7 +50,7 @@ static bool table_is_pure(const struct fault *f)
 }
 
 /* Open with the tables that are missing from the stock, or from free memory if it has enough. */
-static int open_table(struct fault *f, struct pmap_cursor *c, unsigned flags)
+static inline int open_table(struct fault *f, struct pmap_cursor *c, unsigned flags)
 {
 	struct pmap *pm = &f->ctx->pmap;
 

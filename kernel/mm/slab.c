@@ -249,8 +249,10 @@ static void magazine_push(struct magazine *m, void *obj)
 
 static void *magazine_pop(struct magazine *m)
 {
-	WRITE_ONCE(m->n, m->n - 1);
-	return m->obj[m->n];
+	uint64_t n = m->n - 1;
+
+	WRITE_ONCE(m->n, n);
+	return m->obj[n];
 }
 
 /* This CPU's magazine of the cache, made if there is none; NULL: do without. => interrupts off */
@@ -317,34 +319,62 @@ static void magazines_reserve(unsigned flags)
 		(void)cache_grow(c, flags | ALLOC_NORECLAIM);
 }
 
-void *slab_alloc(struct slab_cache *c, unsigned flags)
+/* A free object becomes the caller's. */
+static inline void *object_hand_out(struct slab_cache *c, void *obj, unsigned flags)
 {
-	void *obj = NULL;
-
-	if (unlikely(alloc_should_fail()))
-		return NULL;
-	for (;;) {
-		irqflags_t irq = irq_save();
-		struct magazine *m = c->mag[cpu_id()];
-
-		if (likely(m && m->n))
-			obj = magazine_pop(m);
-		else
-			obj = alloc_from_slabs(c);
-		irq_restore(irq);
-		if (likely(obj))
-			break;
-		if (!m && c->magazines)
-			magazines_reserve(flags);
-		if (!cache_grow(c, flags))
-			return NULL;
-	}
 	debug_on_alloc(c, obj);
 	if (flags & ALLOC_ZERO) {
 		dassert(!c->ctor);
 		memset(obj, 0, c->size);
 	}
 	return obj;
+}
+
+/* The CPU has no free object at hand. */
+static __noinline void *slab_alloc_slow(struct slab_cache *c, unsigned flags)
+{
+	for (;;) {
+		irqflags_t irq = irq_save();
+		bool has_magazine = c->mag[cpu_id()] != NULL;
+		void *obj = alloc_from_slabs(c);
+
+		irq_restore(irq);
+		if (obj)
+			return object_hand_out(c, obj, flags);
+		if (!has_magazine && c->magazines)
+			magazines_reserve(flags);
+		if (!cache_grow(c, flags))
+			return NULL;
+	}
+}
+
+void *slab_alloc(struct slab_cache *c, unsigned flags)
+{
+	struct magazine *m;
+	irqflags_t irq;
+	void *obj;
+
+	if (alloc_should_fail())
+		return NULL;
+	irq = irq_save();
+	m = c->mag[cpu_id()];
+	if (unlikely(!m || !m->n)) {
+		irq_restore(irq);
+		return slab_alloc_slow(c, flags);
+	}
+	obj = magazine_pop(m);
+	irq_restore(irq);
+	return object_hand_out(c, obj, flags);
+}
+
+/* The magazine is full, or there is none. => interrupts off */
+static __noinline void slab_free_slow(struct slab_cache *c, struct magazine *m, void *obj)
+{
+	spin_lock(&c->lock);
+	object_return_locked(c, obj);
+	while (m && m->n > MAGAZINE_SIZE - MAGAZINE_MOVE)
+		object_return_locked(c, magazine_pop(m));
+	spin_unlock(&c->lock);
 }
 
 void slab_free(struct slab_cache *c, void *obj)
@@ -356,16 +386,10 @@ void slab_free(struct slab_cache *c, void *obj)
 	debug_on_free(c, obj);
 	irq = irq_save();
 	m = c->mag[cpu_id()];
-	if (likely(m && m->n < MAGAZINE_SIZE)) {
+	if (likely(m && m->n < MAGAZINE_SIZE))
 		magazine_push(m, obj);
-		irq_restore(irq);
-		return;
-	}
-	spin_lock(&c->lock);
-	object_return_locked(c, obj);
-	while (m && m->n > MAGAZINE_SIZE - MAGAZINE_MOVE)
-		object_return_locked(c, magazine_pop(m));
-	spin_unlock(&c->lock);
+	else
+		slab_free_slow(c, m, obj);
 	irq_restore(irq);
 }
 

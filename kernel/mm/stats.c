@@ -7,8 +7,6 @@
 #include "mm/stats.h"
 #include "lib/assert.h"
 
-struct mm_stat_cpu mm_stat_cpus[CPU_MAX];
-
 static const char *const names[STAT_COUNT] = {
 	[STAT_FAULTS] = "pgfault",
 	[STAT_FAULTS_MAJOR] = "pgmajfault",
@@ -37,8 +35,10 @@ uint64_t mm_stat_get(enum mm_stat s)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < CPU_MAX; i++)
-		sum += READ_ONCE(mm_stat_cpus[i].count[s]);
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		if (cpus[i])
+			sum += READ_ONCE(cpus[i]->counters[s]);
+	}
 	return sum;
 }
 

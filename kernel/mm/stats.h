@@ -29,15 +29,11 @@ enum mm_stat {
 	STAT_COUNT
 };
 
-/* One CPU's counters: a cache line of their own. */
-struct mm_stat_cpu {
-	uint64_t count[STAT_COUNT];
-} __aligned(64);
-extern struct mm_stat_cpu mm_stat_cpus[CPU_MAX];
+_Static_assert(STAT_COUNT <= CPU_COUNTERS, "counters of struct cpu");
 
 static inline void mm_stat_add(enum mm_stat s, uint64_t n)
 {
-	uint64_t *c = &mm_stat_cpus[cpu_id()].count[s];
+	uint64_t *c = &this_cpu()->counters[s];
 
 	WRITE_ONCE(*c, READ_ONCE(*c) + n);
 }
