@@ -109,6 +109,7 @@ static void a_table_freed_too_early_is_seen(void **state)
 	while ((table = tlb_batch_pop_table(&tb)))
 		page_table_free(table);
 	assert_true(host_panics(softmmu_access(0x5000, &v, 1, VM_READ), "no page table any more"));
+	softmmu_flush_all(); /* or the flush sees it too */
 	tlb_batch_finish(&tb);
 	page_free(pg, 0);
 }
