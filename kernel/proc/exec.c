@@ -265,16 +265,15 @@ static int exec_map_program(struct exec *ex)
 			return err;
 	}
 	err = elf_map(ctx, ex->file, img, ex->bias);
-	if (err)
-		return err;
 	ex->entry = img->entry + ex->bias;
-	if (!ex->interp)
-		return 0;
-	err = elf_place(ctx, ex->interp_image, &ex->interp_bias);
-	if (!err)
-		err = elf_map(ctx, ex->interp, ex->interp_image, ex->interp_bias);
-	ex->entry = ex->interp_image->entry + ex->interp_bias;
-	return err;
+	if (!err && ex->interp) {
+		err = elf_place(ctx, ex->interp_image, &ex->interp_bias);
+		if (!err)
+			err = elf_map(ctx, ex->interp, ex->interp_image, ex->interp_bias);
+		ex->entry = ex->interp_image->entry + ex->interp_bias;
+	}
+	/* Below the limit before the bias came to it: where that leads is up to the file. */
+	return err || ex->entry < USER_MAX ? err : -ENOEXEC;
 }
 
 /* The figures of /proc/PID/stat and the heap's start. */

@@ -475,3 +475,44 @@ TEST(a_running_program_cannot_be_written_and_can_be_run_again)
 	kill(sleeper, SIGKILL);
 	CHECK_EQ(waitpid(sleeper, &status, 0), sleeper);
 }
+
+/* A position-independent program of one segment that begins anywhere. */
+static void write_elf(const char *name, uint64_t entry)
+{
+	struct {
+		unsigned char ident[16];
+		uint16_t type, machine;
+		uint32_t version;
+		uint64_t entry, phoff, shoff;
+		uint32_t flags;
+		uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+		uint32_t p_type, p_flags;
+		uint64_t p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align;
+		char text[64];
+	} elf = {{0x7f, 'E', 'L', 'F', 2, 1, 1}, 3, 62, 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0, 1,
+		5, 0, 0, 0, sizeof(elf), sizeof(elf), 4096, {0}};
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+
+	CHECK_EQ(write(fd, &elf, sizeof(elf)), sizeof(elf));
+	CHECK_EQ(close(fd), 0);
+}
+
+TEST(a_wild_entry_point_hurts_only_its_program)
+{
+	static const uint64_t entries[] = {0x7fffffffe000, 0x7ffffffff000, 0x800000000000,
+		0xffff800000000000, 0xfffffffffffff000, 0x1000};
+
+	for (unsigned i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		int status;
+		pid_t pid;
+
+		write_elf("wild", entries[i]);
+		pid = fork();
+		if (pid == 0) {
+			execl("wild", "wild", NULL);
+			_exit(42);
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV) || status == 42 << 8);
+	}
+}
