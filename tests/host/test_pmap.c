@@ -280,6 +280,10 @@ static void model_check(void)
 	softmmu_verify(&pm);
 }
 
+/* Frames that are ours: one that is free may not be cached by any MMU. */
+#define FRAMES 200
+static pfn_t frames[FRAMES];
+
 static void model_enter(struct host_rng *r)
 {
 	unsigned i = host_rand(r) % SLOTS;
@@ -287,7 +291,8 @@ static void model_enter(struct host_rng *r)
 		VM_READ | (host_rand(r) & 1 ? VM_WRITE : 0) | (host_rand(r) & 1 ? VM_EXEC : 0);
 
 	if (!model[i].present)
-		model[i].pfn = 300 + host_rand(r) % 500, model[i].write = model[i].exec = false;
+		model[i].pfn = frames[host_rand(r) % FRAMES],
+		model[i].write = model[i].exec = false;
 	model[i].present = true;
 	model[i].write |= !!(rights & VM_WRITE);
 	model[i].exec |= !!(rights & VM_EXEC);
@@ -331,6 +336,12 @@ static void model_range(struct host_rng *r)
 static void random_operations_agree_with_a_model(void **state)
 {
 	(void)state;
+	for (unsigned i = 0; i < FRAMES; i++) {
+		struct page *pg = page_alloc(0, 0);
+
+		assert_non_null(pg);
+		frames[i] = page_pfn(pg);
+	}
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		struct host_rng r = {seed * 0x9e3779b97f4a7c15ull};
 		struct tlb_batch tb;
@@ -361,6 +372,8 @@ static void random_operations_agree_with_a_model(void **state)
 		assert_int_equal(pm.tables, 1);
 	}
 	softmmu_set_forget(0, 1);
+	for (unsigned i = 0; i < FRAMES; i++)
+		page_free(page_from_pfn(frames[i]), 0);
 }
 
 int main(void)
