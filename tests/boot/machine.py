@@ -125,7 +125,8 @@ class Machine:
 
     def objects(self):
         """Kernel objects in use, by slab cache (those of the per-CPU magazines left out)."""
-        out = self.run("cat /proc/slabinfo")
+        # Without the two lines of heading: the "# " of the second looks like the prompt.
+        out = self.run("busybox tail -n +3 /proc/slabinfo")
         return {name: int(used) for name, used in re.findall(r"^(\S+)\s+(\d+)\s+\d+\s+\d+", out, re.M)
                 if name != "slab_magazine"}
 
