@@ -124,11 +124,13 @@ class Machine:
         return sum(int(value) for value in re.findall(r"kib=(\d+)", out))
 
     def objects(self):
-        """Kernel objects in use, by slab cache (those of the per-CPU magazines left out)."""
-        # Without the two lines of heading: the "# " of the second looks like the prompt.
-        out = self.run("busybox tail -n +3 /proc/slabinfo")
-        return {name: int(used) for name, used in re.findall(r"^(\S+)\s+(\d+)\s+\d+\s+\d+", out, re.M)
-                if name != "slab_magazine"}
+        """Kernel objects in use, by slab cache (those of the per-CPU magazines left out).
+
+        Read by the shell itself, too: a child would share and copy some of them while it runs.
+        """
+        out = self.run("while read name used rest; do case $name in slab*|'#') ;; *) echo obj=$name=$used;; esac; done "
+                       "< /proc/slabinfo")
+        return {name: int(used) for name, used in re.findall(r"^obj=(\S+)=(\d+)\s*$", out, re.M)}
 
 
 def host_memory_mib():
