@@ -348,7 +348,8 @@ struct inode *dentry_delete(struct dentry *d)
 	struct inode *inode = NULL;
 
 	dcache_write_lock();
-	if (d->refs == 1 && (dentry_flags(d) & DENTRY_HASHED)) {
+	/* A put that is not the last needs no section: acquire what its thread did with the dentry. */
+	if (LOAD_ACQUIRE(d->refs) == 1 && (dentry_flags(d) & DENTRY_HASHED)) {
 		inode = d->inode;
 		d->inode = NULL;
 		dentry_change(d, 0, DENTRY_DIR | DENTRY_LINK);

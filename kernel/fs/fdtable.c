@@ -162,7 +162,7 @@ struct file *fd_get(struct fdtable *t, int fd)
 {
 	struct file *f = NULL;
 
-	if (likely(READ_ONCE(t->refs) == 1)) {
+	if (likely(LOAD_ACQUIRE(t->refs) == 1)) {
 		if (likely((unsigned)fd < t->size))
 			f = t->files[fd];
 		return f ? file_get(f) : NULL;

@@ -23,7 +23,7 @@
 static void fs_read_path(struct fs_state *fs, const struct path *from, struct path *out)
 {
 	/* Alone: only the caller can change it. */
-	if (READ_ONCE(fs->refs) == 1) {
+	if (LOAD_ACQUIRE(fs->refs) == 1) {
 		*out = *from;
 		return;
 	}
