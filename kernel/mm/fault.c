@@ -143,6 +143,7 @@ static int fault_private(struct fault *f)
 	int err;
 
 	f->amap = LOAD_ACQUIRE(f->vm->amap);
+	f->up.page = NULL;
 	if (!f->amap && fault_wants_own(f)) {
 		err = make_amap(f);
 		if (err)
@@ -213,6 +214,7 @@ static int fault_once(struct fault *f)
 			err = fault_private(f);
 		} else {
 			f->amap = NULL;
+			f->up.page = NULL;
 			err = fault_lower(f);
 		}
 		rw_read_unlock(&f->vm->lock);

@@ -18,7 +18,9 @@
 int __must_check mm_handle_fault(struct mm_context *ctx, vaddr_t va, vm_flags_t access);
 
 /* Variants for the kernel's own use of user memory (access.c). */
-#define FAULT_UNSHARE 0x1u /* a private page becomes the context's own, for reading too */
+/* A page of the upper layer becomes the context's own, for reading too. One of the lower layer (a
+ * file's, zeros) is nobody's private page: for reading it stays what it is. */
+#define FAULT_UNSHARE 0x1u
 #define FAULT_FORCE   0x2u /* private memory: whatever its rights, if it may have them */
 /* As mm_handle_fault; *out, if wanted: the page, pinned (and counted in ctx->pins when it is private
  * and the context's own). */
@@ -72,10 +74,10 @@ struct fault {
 	struct pmap_stock tables;
 };
 
-/* Does the fault end with a page of the context's own? */
+/* Does the fault end with a page of the context's own? => upper layer looked up */
 static inline bool fault_wants_own(const struct fault *f)
 {
-	return f->access == VM_WRITE || f->how & FAULT_UNSHARE || f->want_own;
+	return f->access == VM_WRITE || f->want_own || (f->how & FAULT_UNSHARE && f->up.page);
 }
 
 /* Bytes of the fault's page that come from its object: an image has a length, zeros follow. */

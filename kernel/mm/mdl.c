@@ -164,39 +164,78 @@ static int mdl_add_user_page(mdl_t *mdl, vaddr_t va, uint32_t n, bool write)
 	return err;
 }
 
+/* The list is one of ctx's memory from here on. */
+static void mdl_bind(mdl_t *mdl, struct mm_context *ctx, bool write)
+{
+	if (mdl->ctx) {
+		assert(mdl->ctx == ctx && mdl->write == write);
+		return;
+	}
+	assert(mdl->amount == 0);
+	mm_hold_context(ctx);
+	mdl->ctx = ctx;
+	mdl->write = write;
+}
+
+/* A list that got nothing may be one of anything again. */
+static void mdl_unbind_empty(mdl_t *mdl)
+{
+	if (mdl->amount)
+		return;
+	mm_drop_context(mdl->ctx);
+	mdl->ctx = NULL;
+}
+
+/* Append page by page up to the first that cannot be had, whose error is *err. Bytes appended. */
+static size_t mdl_gather(mdl_t *mdl, vaddr_t va, size_t size, int *err)
+{
+	size_t done = 0;
+
+	*err = 0;
+	while (done < size) {
+		vaddr_t at = va + done;
+		uint32_t n = (uint32_t)MIN(size - done, PAGE_SIZE - (at & PAGE_MASK));
+
+		*err = at < USER_MAX ? mdl_add_user_page(mdl, at, n, mdl->write) : -EFAULT;
+		if (*err)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+ssize_t mdl_add_some(mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t size, bool write)
+{
+	size_t done;
+	int err;
+
+	if (size == 0)
+		return -EINVAL;
+	if (va + size < va)
+		return -EOVERFLOW;
+	mdl_bind(mdl, ctx, write);
+	done = mdl_gather(mdl, va, size, &err);
+	mdl_unbind_empty(mdl);
+	return done ? (ssize_t)done : err;
+}
+
 int mdl_add(mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t size, bool write)
 {
 	uint32_t amount = mdl->amount;
 	uint64_t last_size = amount ? mdl->segs[amount - 1].size : 0, old_size = mdl->size;
-	bool first = !mdl->ctx;
-	vaddr_t end = va + size;
-	int err = 0;
+	int err;
 
 	if (size == 0)
 		return -EINVAL;
-	if (end < va)
+	if (va + size < va)
 		return -EOVERFLOW;
-	if (end > USER_MAX)
+	if (va + size > USER_MAX)
 		return -EFAULT;
-	assert(first ? amount == 0 : mdl->ctx == ctx && mdl->write == write);
-	if (first) {
-		mm_hold_context(ctx);
-		mdl->ctx = ctx;
-		mdl->write = write;
-	}
-	while (va < end && !err) {
-		uint32_t n = (uint32_t)MIN(end - va, PAGE_SIZE - (va & PAGE_MASK));
-
-		err = mdl_add_user_page(mdl, va, n, write);
-		va += n;
-	}
-	if (!err)
-		return 0;
-	mdl_cut(mdl, amount, last_size, old_size);
-	if (first) {
-		mdl->ctx = NULL;
-		mm_drop_context(ctx);
-	}
+	mdl_bind(mdl, ctx, write);
+	mdl_gather(mdl, va, size, &err);
+	if (err)
+		mdl_cut(mdl, amount, last_size, old_size);
+	mdl_unbind_empty(mdl);
 	return err;
 }
 
@@ -214,29 +253,30 @@ int mdl_from_region(
 	return err;
 }
 
+/* The cursor at byte offset; past the end: at the end. */
+static mdl_iter_t mdl_seek(const mdl_t *mdl, uint64_t offset)
+{
+	mdl_iter_t iter = MDL_ITER_CREATE(mdl);
+
+	while (iter.seg < mdl->amount && offset >= mdl->segs[iter.seg].size)
+		offset -= mdl->segs[iter.seg++].size;
+	iter.offset = offset;
+	return iter;
+}
+
 /* Move bytes between the list and a buffer; to_list says which way. */
 static size_t mdl_copy(const mdl_t *mdl, char *buf, size_t count, size_t offset, bool to_list)
 {
-	size_t done = 0;
+	mdl_iter_t iter = mdl_seek(mdl, offset);
+	size_t done = 0, n;
+	char *p;
 
-	for (uint32_t i = 0; i < mdl->amount && done < count; i++) {
-		const mdl_seg_t *s = &mdl->segs[i];
-		size_t n;
-		char *p;
-
-		if (offset >= s->size) {
-			offset -= s->size;
-			continue;
-		}
-		/* A segment is one run of the direct map. */
-		p = (char *)phys_to_virt((s->pfn << PAGE_SHIFT) + s->offset) + offset;
-		n = MIN(s->size - offset, count - done);
+	while ((p = mdl_iter_run(&iter, count - done, &n))) {
 		if (to_list)
 			memcpy(p, buf + done, n);
 		else
 			memcpy(buf + done, p, n);
 		done += n;
-		offset = 0;
 	}
 	return done;
 }
@@ -251,18 +291,32 @@ size_t mdl_write(const mdl_t *mdl, const void *buf, size_t count, size_t offset)
 	return mdl_copy(mdl, (char *)buf, count, offset, true);
 }
 
-bool mdl_iter_next(mdl_iter_t *iter, uint8_t *byte)
+void *mdl_iter_run(mdl_iter_t *iter, size_t max, size_t *n)
 {
 	const mdl_t *mdl = iter->mdl;
 	const mdl_seg_t *s;
+	char *at;
 
 	while (iter->seg < mdl->amount && iter->offset >= mdl->segs[iter->seg].size) {
 		iter->seg++;
 		iter->offset = 0;
 	}
-	if (iter->seg >= mdl->amount)
-		return false;
+	if (iter->seg >= mdl->amount || !max)
+		return NULL;
 	s = &mdl->segs[iter->seg];
-	*byte = *((uint8_t *)phys_to_virt((s->pfn << PAGE_SHIFT) + s->offset) + iter->offset++);
-	return true;
+	/* A segment is one run of the direct map. */
+	at = (char *)phys_to_virt((s->pfn << PAGE_SHIFT) + s->offset) + iter->offset;
+	*n = MIN(s->size - iter->offset, max);
+	iter->offset += *n;
+	return at;
+}
+
+bool mdl_iter_next(mdl_iter_t *iter, uint8_t *byte)
+{
+	size_t n;
+	const uint8_t *at = mdl_iter_run(iter, 1, &n);
+
+	if (at)
+		*byte = *at;
+	return at;
 }

@@ -52,11 +52,18 @@ int __must_check mdl_from_region(
 /* Fault in, check access for the direction, pin, append: all or nothing. 0, -EFAULT, -ENOMEM,
  * -EINVAL, -EOVERFLOW. */
 int __must_check mdl_add(mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t size, bool write);
+/* The same as far as it goes: appends the pages from va on up to the first that cannot be had.
+ * Returns the bytes appended, or the error if there are none. */
+ssize_t __must_check mdl_add_some(
+	mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t size, bool write);
 /* Append bytes of one frame; takes a pin of its own. 0 or -ENOMEM. */
 int __must_check mdl_add_page(mdl_t *mdl, struct page *pg, uint32_t offset, uint32_t size);
 /* Copy between the list and a kernel buffer; returns the bytes moved, short at the end. */
 size_t mdl_read(const mdl_t *mdl, void *buf, size_t count, size_t offset);
 size_t mdl_write(const mdl_t *mdl, const void *buf, size_t count, size_t offset);
 bool mdl_iter_next(mdl_iter_t *iter, uint8_t *byte);
+/* The run of bytes at the cursor, max at most, and step behind it: its place in the direct map and
+ * *n > 0; NULL at the end. */
+void *mdl_iter_run(mdl_iter_t *iter, size_t max, size_t *n);
 
 #endif

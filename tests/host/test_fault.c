@@ -2,6 +2,7 @@
 #include "mm_env.h"
 
 #include "mm/access.h"
+#include "mm/cow.h"
 
 static vaddr_t map_object(struct vm_object *vo, vm_flags_t rights, unsigned flags, uint64_t len)
 {
@@ -309,14 +310,47 @@ static void every_allocation_of_a_fault_may_fail(void **state)
 	assert_int_equal(env_read(va), 9);
 }
 
+/* What only lies below is nobody's own: reading all of a sparse area through pins takes no memory. */
+static void a_pin_for_reading_leaves_the_lower_layer(void **state)
+{
+	struct vm_object *vo = env_file(PG(1));
+	vaddr_t zero = env_map(PG(2), RW), file = map_object(vo, RW, 0, PG(1));
+	struct page *pg, *own;
+
+	(void)state;
+	assert_int_equal(mm_pin_page(ctx, zero, VM_READ, &pg), 0);
+	assert_ptr_equal(pg, cow_zero_page);
+	mm_unpin_page(ctx, pg);
+	assert_int_equal(mm_pin_page(ctx, file, VM_READ, &pg), 0);
+	assert_ptr_equal(pg->owner, vo);
+	assert_int_equal(ctx->pins, 0);
+	/* A write leaves the page that is pinned. */
+	assert_int_equal(env_write(file, 77), 0);
+	assert_int_equal(((uint8_t *)page_virt(pg))[0], file_byte(0));
+	assert_int_equal(mm_pin_page(ctx, file, VM_READ, &own), 0);
+	assert_int_equal(((uint8_t *)page_virt(own))[0], 77);
+	assert_int_equal(ctx->pins, 1);
+	mm_unpin_page(ctx, own);
+	mm_unpin_page(ctx, pg);
+	assert_int_equal(munmap(ctx, zero, PG(2)), 0);
+	assert_int_equal(munmap(ctx, file, PG(1)), 0);
+	env_file_end(vo);
+}
+
 static void a_pin_for_reading_makes_the_page_our_own(void **state)
 {
 	vaddr_t va = env_map(PG(2), RW);
+	struct mm_context *child;
 	struct page *pg;
 
 	(void)state;
+	assert_int_equal(env_write(va, 54), 0);
+	child = mm_fork_context(ctx);
+	assert_false(IS_ERR(child));
 	assert_int_equal(mm_pin_page(ctx, va, VM_READ, &pg), 0);
+	assert_int_equal(page_shares(pg), 1);
 	assert_int_equal(ctx->pins, 1);
+	mm_put_context(child);
 	((uint8_t *)page_virt(pg))[0] = 55;
 	assert_int_equal(env_read(va), 55);
 	/* The frame outlives its mapping as long as it is pinned. */
@@ -386,6 +420,7 @@ int main(void)
 		env_test(a_physical_range_shows_its_frames),
 		env_test(a_callback_supplies_its_pages),
 		env_test(every_allocation_of_a_fault_may_fail),
+		env_test(a_pin_for_reading_leaves_the_lower_layer),
 		env_test(a_pin_for_reading_makes_the_page_our_own),
 		env_test(forced_writes_go_to_private_copies_only),
 		env_test(futex_keys_name_the_memory),

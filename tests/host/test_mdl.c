@@ -108,6 +108,60 @@ static void all_or_nothing(void **state)
 	assert_int_equal(ctx->pins, 0);
 }
 
+static void as_much_as_can_be_had(void **state)
+{
+	vaddr_t va = map_anonymous(4, VM_READ | VM_WRITE), high;
+	mdl_t mdl;
+
+	(void)state;
+	assert_int_equal(munmap(ctx, va + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+	mdl_init(&mdl, NULL);
+	assert_int_equal(
+		mdl_add_some(&mdl, ctx, va + 100, 3 * PAGE_SIZE, true), 2 * PAGE_SIZE - 100);
+	assert_int_equal(ctx->pins, 2);
+	assert_int_equal(mdl.size, 2 * PAGE_SIZE - 100);
+	/* Nothing at all: the list is as it was. */
+	assert_int_equal(mdl_add_some(&mdl, ctx, va + 2 * PAGE_SIZE, 10, true), -EFAULT);
+	assert_int_equal(mdl.size, 2 * PAGE_SIZE - 100);
+	mdl_deinit(&mdl);
+	assert_int_equal(ctx->pins, 0);
+	mdl_init(&mdl, NULL);
+	assert_int_equal(mdl_add_some(&mdl, ctx, va + 2 * PAGE_SIZE, 10, true), -EFAULT);
+	assert_null(mdl.ctx);
+	assert_int_equal(mdl_add_some(&mdl, ctx, va, 0, true), -EINVAL);
+	assert_int_equal(mdl_add_some(&mdl, ctx, UINT64_MAX, 2, true), -EOVERFLOW);
+	assert_int_equal(
+		mmap_anonymous(ctx, USER_MAX - PAGE_SIZE, PAGE_SIZE, VM_READ, MM_MAP_EXACT, &high),
+		0);
+	assert_int_equal(mdl_add_some(&mdl, ctx, high + 4000, 1ul << 40, false), PAGE_SIZE - 4000);
+	mdl_deinit(&mdl);
+}
+
+static void runs_are_walked_in_order(void **state)
+{
+	vaddr_t va = map_anonymous(3, VM_READ | VM_WRITE);
+	uint8_t in[9000], *at;
+	size_t n, total = 0;
+	mdl_t mdl;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(i * 31);
+	assert_int_equal(mm_access(ctx, va + 77, in, sizeof(in), true, false), sizeof(in));
+	assert_int_equal(mdl_from_region(&mdl, NULL, ctx, va + 77, sizeof(in), false), 0);
+	mdl_iter_t iter = MDL_ITER_CREATE(&mdl);
+
+	while ((at = mdl_iter_run(&iter, 1000, &n))) {
+		assert_in_range(n, 1, 1000);
+		assert_memory_equal(at, in + total, n);
+		total += n;
+	}
+	assert_int_equal(total, sizeof(in));
+	assert_int_equal(mdl_read(&mdl, in, 10, sizeof(in)), 0);
+	assert_int_equal(mdl_read(&mdl, in, 10, sizeof(in) + 5000), 0);
+	mdl_deinit(&mdl);
+}
+
 static void bad_ranges_are_refused(void **state)
 {
 	vaddr_t ro = map_anonymous(1, VM_READ);
@@ -330,6 +384,8 @@ int main(void)
 	WITH_CONTEXT(unaligned_runs_cross_pages);
 	WITH_CONTEXT(a_write_is_seen_by_the_process);
 	WITH_CONTEXT(all_or_nothing);
+	WITH_CONTEXT(as_much_as_can_be_had);
+	WITH_CONTEXT(runs_are_walked_in_order);
 	WITH_CONTEXT(bad_ranges_are_refused);
 	WITH_CONTEXT(the_list_outlives_the_mapping);
 	WITH_CONTEXT(the_list_outlives_the_context);
