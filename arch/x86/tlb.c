@@ -72,6 +72,7 @@ static void tlb_vector(unsigned vector, struct user_regs *regs)
 		struct tlb_slot *slot = &slots[__builtin_ctzll(callers)];
 
 		flush_here(slot->pm, slot->pages, slot->n, slot->whole);
+		mm_stat_inc(STAT_TLB_RECEIVED);
 		__atomic_fetch_and(&slot->todo, ~((cpuset_t)1 << me), __ATOMIC_RELEASE);
 	}
 }

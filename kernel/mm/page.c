@@ -25,7 +25,7 @@
 #include "lib/string.h"
 #include "mm/buddy.h"
 #include "mm/physmap.h"
-#include "sync/rank.h"
+#include "sync/waits.h"
 
 struct page *page_array;
 pfn_t page_array_count;
@@ -99,6 +99,9 @@ void page_lock(struct page *pg)
 
 	rank_acquire(pg, &page_bit);
 #endif
+	if (likely(!(page_set_flags(pg, PG_LOCKED) & PG_LOCKED)))
+		return;
+	sync_count_wait(RANK_AMAP_LEAF);
 	while (page_set_flags(pg, PG_LOCKED) & PG_LOCKED)
 		cpu_relax();
 }

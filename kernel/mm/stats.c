@@ -22,13 +22,13 @@ static const char *const names[STAT_COUNT] = {
 	[STAT_AMAP_NODE_COPY] = "amap_node_copy",
 	[STAT_TLB_FLUSH_LOCAL] = "nr_tlb_local_flush_all",
 	[STAT_TLB_SHOOTDOWN] = "nr_tlb_remote_flush",
+	[STAT_TLB_RECEIVED] = "nr_tlb_remote_flush_received",
 	[STAT_PAGE_ALLOC] = "pgalloc",
 	[STAT_PAGE_FREE] = "pgfree",
 	[STAT_PAGE_IN] = "pgpgin",
 	[STAT_PAGE_OUT] = "pgpgout",
 	[STAT_RECLAIM] = "pgsteal",
 	[STAT_OOM_KILL] = "oom_kill",
-	[STAT_LOCK_WAIT] = "lock_wait",
 };
 
 uint64_t mm_stat_get(enum mm_stat s)

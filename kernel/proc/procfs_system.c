@@ -11,6 +11,7 @@
 #include "proc/system.h"
 #include "sched/clock.h"
 #include "sched/sched.h"
+#include "sync/waits.h"
 
 #define NSEC_PER_TICK (NSEC_PER_SEC / CLK_TCK)
 
@@ -170,6 +171,10 @@ static int show_vmstat(struct proc_text *t, const struct proc_ref *ref)
 		(unsigned long long)m.slab);
 	for (enum mm_stat s = 0; s < STAT_COUNT; s++)
 		proc_printf(t, "%s %llu\n", mm_stat_name(s), (unsigned long long)mm_stat_get(s));
+	proc_printf(t, "lock_wait %llu\n", (unsigned long long)sync_waits_total());
+	for (enum wait_class c = 0; c < WAITS_COUNT; c++)
+		proc_printf(t, "lock_wait_%s %llu\n", sync_waits_name(c),
+			(unsigned long long)sync_waits(c));
 	return 0;
 }
 

@@ -22,11 +22,11 @@ void mutex_init(struct mutex *m, enum lock_rank rank, const char *name)
 {
 	m->owner = 0;
 	waitqueue_init(&m->waiters);
+	m->rank = rank;
 #ifdef QUIRE_DEBUG
 	m->dbg.rank = rank;
 	m->dbg.name = name;
 #else
-	(void)rank;
 	(void)name;
 #endif
 }
@@ -105,7 +105,7 @@ static int lock_contended(struct mutex *m, enum wait_mode mode)
 	bool owned, woken = false;
 
 	assert(!mutex_held(m));
-	sync_count_wait();
+	sync_count_wait(m->rank);
 	if (spin_for(m, me))
 		return 0;
 

@@ -18,6 +18,7 @@ struct thread;
 struct mutex {
 	uintptr_t owner; /* atomic: struct thread * and flags */
 	struct waitqueue waiters;
+	uint8_t rank; /* constant: enum lock_rank, for the count of waits */
 #ifdef QUIRE_DEBUG
 	struct lock_debug dbg;
 #endif

@@ -28,11 +28,11 @@ void rw_init(struct rwlock *l, enum lock_rank rank, const char *name)
 	l->state = 0;
 	l->writer = NULL;
 	waitqueue_init(&l->waiters);
+	l->rank = rank;
 #ifdef QUIRE_DEBUG
 	l->dbg.rank = rank;
 	l->dbg.name = name;
 #else
-	(void)rank;
 	(void)name;
 #endif
 }
@@ -189,7 +189,7 @@ void rw_read_lock_contended(struct rwlock *l)
 	irqflags_t flags;
 
 	assert(!rw_write_held(l));
-	sync_count_wait();
+	sync_count_wait(l->rank);
 	if (spin_for_read(l))
 		return;
 
@@ -253,7 +253,7 @@ void rw_write_lock_contended(struct rwlock *l)
 	bool woken = false;
 
 	assert(!rw_write_held(l));
-	sync_count_wait();
+	sync_count_wait(l->rank);
 	if (!spin_for_write(l)) {
 		flags = spin_lock_irqsave(&l->waiters.lock);
 		enqueue(l, &w, true);

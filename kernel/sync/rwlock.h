@@ -19,6 +19,7 @@ struct rwlock {
 	uint64_t state;	       /* atomic: number of readers and RW_* */
 	struct thread *writer; /* who holds it for writing; written by itself */
 	struct waitqueue waiters;
+	uint8_t rank; /* constant: enum lock_rank, for the count of waits */
 #ifdef QUIRE_DEBUG
 	struct lock_debug dbg;
 #endif

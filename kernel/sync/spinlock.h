@@ -8,24 +8,25 @@
 #define SYNC_SPINLOCK_H
 
 #include "cpu.h"
-#include "sync/rank.h"
+#include "sync/waits.h"
 
 struct spinlock {
 	uint32_t locked; /* atomic: id of the CPU that holds it + 1; 0: free */
+	uint8_t rank;	 /* constant: enum lock_rank, for the count of waits */
 #ifdef QUIRE_DEBUG
 	struct lock_debug dbg;
 #endif
 };
 
 #ifdef QUIRE_DEBUG
-#define SPINLOCK_INIT(lock_rank, lock_name)                        \
-	{                                                          \
-		.dbg = {.rank = (lock_rank), .name = (lock_name) } \
+#define SPINLOCK_INIT(lock_rank, lock_name)                                             \
+	{                                                                               \
+		.rank = (lock_rank), .dbg = {.rank = (lock_rank), .name = (lock_name) } \
 	}
 #else
 #define SPINLOCK_INIT(lock_rank, lock_name) \
 	{                                   \
-		0                           \
+		.rank = (lock_rank)         \
 	}
 #endif
 
@@ -91,12 +92,5 @@ static inline void spin_unlock_irqrestore(struct spinlock *l, irqflags_t flags)
 /* Two locks of one rank, in address order; a may equal b. */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b);
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
-
-/*
- * How often a lock of any kind had to be waited for, over all CPUs since boot: the number that says
- * whether threads meet where they should not.
- */
-uint64_t sync_lock_waits(void);
-void sync_count_wait(void);
 
 #endif

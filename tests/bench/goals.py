@@ -15,6 +15,7 @@ class Row:
     arg: str = ""       # argv[3]
     instructions: bool = True   # rows that mostly idle have no instruction figure
     smp: int = 1        # CPUs that the row needs
+    scale: tuple = ()   # (kind, workers): shown again relative to one worker
 
 
 ROWS = [
@@ -72,4 +73,4 @@ SCALE_KINDS = [
 for _kind, _program, _meaning, _divide in SCALE_KINDS:
     for _workers in (1, 2, 4):
         ROWS.append(Row(f"scale_{_kind}_{_workers}", _program, 1.00, f"{_meaning}, {_workers} at once", _divide,
-                        str(_workers), smp=4))
+                        str(_workers), smp=4, scale=(f"scale_{_kind}", _workers)))

@@ -3,6 +3,7 @@
 #include "sync/mutex.h"
 #include "sync/rwlock.h"
 #include "sync/spinlock.h"
+#include "sync/wordlock.h"
 
 #define CPUS   4
 #define ROUNDS 3000
@@ -165,6 +166,85 @@ static void a_writer_gets_in_between_readers(void **state)
 	assert_int_equal(writes_done, 50);
 }
 
+/*
+ * Counts
+ */
+
+static uint32_t word;
+static unsigned held; /* atomic: the first CPU has the lock */
+
+WORDLOCK_CLASS(word_class, RANK_PAGE_TABLE, "test word");
+
+enum kind { SPIN, WORD, MUTEX, READ, WRITE, KINDS };
+
+static void lock_of(enum kind k, bool lock)
+{
+	switch (k) {
+	case SPIN:
+		lock ? spin_lock(&spin) : spin_unlock(&spin);
+		break;
+	case WORD:
+		if (lock)
+			wordlock_acquire(&word, word_class);
+		else
+			wordlock_release(&word);
+		break;
+	case MUTEX:
+		lock ? mutex_lock(&mutex) : mutex_unlock(&mutex);
+		break;
+	case READ:
+		lock ? rw_read_lock(&rw) : rw_read_unlock(&rw);
+		break;
+	default:
+		lock ? rw_write_lock(&rw) : rw_write_unlock(&rw);
+		break;
+	}
+}
+
+static const enum wait_class class_of[KINDS] = {
+	WAITS_MARKS, WAITS_PAGE_TABLE, WAITS_FILE, WAITS_CONTEXT, WAITS_CONTEXT};
+
+/* The first keeps the lock until it sees the second counted. */
+static void meet_at_lock(void *arg)
+{
+	enum kind k = *(enum kind *)arg;
+	uint64_t before = sync_waits(class_of[k]);
+
+	if (cpu_id() == 1) {
+		lock_of(k == READ ? WRITE : k, true);
+		__atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
+		while (sync_waits(class_of[k]) == before)
+			cpu_relax();
+		lock_of(k == READ ? WRITE : k, false);
+		return;
+	}
+	while (!__atomic_load_n(&held, __ATOMIC_SEQ_CST))
+		cpu_relax();
+	lock_of(k, true);
+	lock_of(k, false);
+}
+
+static void a_lock_found_taken_is_counted_once_in_its_class(void **state)
+{
+	(void)state;
+	spin_init(&spin, RANK_LRU, "test spin");
+	mutex_init(&mutex, RANK_INODE, "test mutex");
+	rw_init(&rw, RANK_CONTEXT, "test rwlock");
+	for (enum kind k = 0; k < KINDS; k++) {
+		uint64_t before = sync_waits(class_of[k]), others = sync_waits_total() - before;
+
+		/* Free: no wait. */
+		lock_of(k, true);
+		lock_of(k, false);
+		assert_int_equal(sync_waits(class_of[k]), before);
+		held = 0;
+		host_run_cpus(1, 2, meet_at_lock, &k);
+		assert_int_equal(sync_waits(class_of[k]), before + 1);
+		/* What sleeping takes from the scheduler apart. */
+		assert_in_range(sync_waits_total() - sync_waits(class_of[k]), others, others + 4);
+	}
+}
+
 static struct waitqueue ping, pong;
 static unsigned turn; /* atomic: 0 ping's, 1 pong's */
 
@@ -244,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_killed_waiter_leaves_the_queue_in_order),
 		cmocka_unit_test(rwlocks_exclude_writers_and_wake_everybody),
 		cmocka_unit_test(a_writer_gets_in_between_readers),
+		cmocka_unit_test(a_lock_found_taken_is_counted_once_in_its_class),
 		cmocka_unit_test(no_wake_up_is_lost),
 		cmocka_unit_test(a_wrong_order_names_both_locks),
 		cmocka_unit_test(sleeping_with_a_spinlock_panics),
