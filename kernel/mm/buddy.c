@@ -60,16 +60,25 @@ static struct page_cache *caches[CPU_MAX];
 static reclaim_fn reclaim;
 uint64_t alloc_fail_countdown;
 
+#define FAIL_ALL ((uint64_t)1 << 63) /* in the countdown: it stays at the last one */
+
 void alloc_fail_nth(uint64_t n)
 {
 	WRITE_ONCE(alloc_fail_countdown, n);
+}
+
+void alloc_fail_from_nth(uint64_t n)
+{
+	WRITE_ONCE(alloc_fail_countdown, n ? n | FAIL_ALL : 0);
 }
 
 bool alloc_fail_count(void)
 {
 	uint64_t n = READ_ONCE(alloc_fail_countdown);
 
-	while (unlikely(n)) {
+	while (n) {
+		if (n == (FAIL_ALL | 1))
+			return true;
 		if (__atomic_compare_exchange_n(&alloc_fail_countdown, &n, n - 1, false,
 			    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			return n == 1;

@@ -50,9 +50,10 @@ void buddy_add_range(pfn_t first, pfn_t end);
  */
 typedef uint64_t (*reclaim_fn)(uint64_t want);
 void buddy_set_reclaim(reclaim_fn fn);
-/* Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail; 0 =
- * off. */
+/* Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail, or that
+ * and all after it; 0 = off. */
 void alloc_fail_nth(uint64_t n);
+void alloc_fail_from_nth(uint64_t n);
 extern uint64_t alloc_fail_countdown;
 bool alloc_fail_count(void);
 static inline bool alloc_should_fail(void)

@@ -303,7 +303,7 @@ int mm_remap(struct mm_context *ctx, vaddr_t old, uint64_t old_len, uint64_t new
 		.new_len = new_len,
 		.flags = flags,
 	};
-	bool must_move = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP), locked;
+	bool must_move = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP), may_move, locked;
 	struct vmap_edit e;
 	int err = remap_validate(&r);
 
@@ -320,7 +320,9 @@ int mm_remap(struct mm_context *ctx, vaddr_t old, uint64_t old_len, uint64_t new
 	} while (edit_again(&e, &err));
 	if (!err && must_move)
 		r.old_len = MIN(r.old_len, r.new_len);
-	if ((!err && must_move) || (err == -ENOMEM && flags & MREMAP_MAYMOVE))
+	/* A tail that could not be cut for want of memory does not move along. */
+	may_move = flags & MREMAP_MAYMOVE && r.new_len > r.old_len;
+	if ((!err && must_move) || (err == -ENOMEM && may_move))
 		err = remap_move(&e, &r);
 	locked = !err && r.vm->vmflags & VM_LOCKED && new_len > old_len;
 	edit_end(&e);
