@@ -3,6 +3,7 @@
 -include tests/host/build.mk
 -include tests/fuzz/build.mk
 -include tests/fuzz/ext2.mk
+-include tests/coverage/build.mk
 -include tests/user/build.mk
 -include tests/kernel/build.mk
 -include tests/boot/build.mk

@@ -104,6 +104,8 @@ static void write_after_free_is_found(void **state)
 	p[100] = 1;
 	assert_true(host_panics(page_alloc(0, 0), "written after it was freed"));
 	p[100] = was;
+	if (!HOST_CHECKS)
+		return;
 	/* The panic took the frame off its list: give it its old state by hand. */
 	pg->flags = PG_KERNEL;
 	page_free(pg, 0);

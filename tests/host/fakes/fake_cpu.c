@@ -241,8 +241,10 @@ void host_forget_locks(void)
 
 	while (irq_depth_of[c->id] > 0)
 		irq_restore(0);
+#ifdef QUIRE_DEBUG
 	c->nheld = 0;
 	c->current->nheld = 0;
+#endif
 }
 
 bool host_panic_says(const char *word)
