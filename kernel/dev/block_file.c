@@ -5,7 +5,9 @@
  *
  * Reads and writes hold a pin on one page at a time and no lock while user memory is touched.
  */
+#include "abi/fcntl.h"
 #include "dev/block.h"
+#include "fs/direct.h"
 #include "fs/file.h"
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -35,12 +37,66 @@ static size_t chunk(uint64_t left, uint64_t pos, uint64_t size)
 	return MIN(left, n);
 }
 
+/*
+ * O_DIRECT: the device's bytes lie where they lie.
+ */
+static int map_device(const struct direct_target *t, uint64_t off, uint64_t max, bool write,
+	struct direct_run *run)
+{
+	(void)t;
+	(void)write;
+	*run = (struct direct_run){.sector = off >> SECTOR_SHIFT, .len = max};
+	return 0;
+}
+
+static struct direct_target direct_target_of(struct block_device *bd)
+{
+	return (struct direct_target){
+		.vo = bd->object, .bd = bd, .map = map_device, .changed = block_page_dirty};
+}
+
+static bool is_direct(const struct file *f, const struct uio *u)
+{
+	return f->flags & O_DIRECT && u->iov;
+}
+
+static ssize_t read_direct(struct block_device *bd, struct uio *u, uint64_t *pos)
+{
+	struct direct_target t = direct_target_of(bd);
+	uint64_t size = device_bytes(bd), n;
+	int err = direct_check(u, *pos);
+
+	if (err || !u->left || *pos >= size)
+		return err;
+	n = MIN(u->left, size - *pos);
+	err = cache_write_back(bd->object, *pos >> PAGE_SHIFT, (*pos + n - 1) >> PAGE_SHIFT);
+	return err ? err : direct_read(&t, u, pos, n);
+}
+
+static ssize_t write_direct(struct block_device *bd, struct uio *u, uint64_t *pos)
+{
+	struct direct_target t = direct_target_of(bd);
+	uint64_t n = MIN(u->left, device_bytes(bd) - *pos);
+	pgidx_t first = *pos >> PAGE_SHIFT, last = (*pos + n - 1) >> PAGE_SHIFT;
+	int err = direct_check(u, *pos);
+
+	if (err || !n)
+		return err;
+	err = cache_write_back(bd->object, first, last);
+	if (err)
+		return err;
+	cache_drop_range(bd->object, first, last);
+	return direct_write(&t, u, pos, n);
+}
+
 static ssize_t block_file_read(struct file *f, struct uio *u, uint64_t *pos)
 {
 	struct block_device *bd = f->priv;
 	uint64_t size = device_bytes(bd);
 	ssize_t moved = 0;
 
+	if (is_direct(f, u))
+		return read_direct(bd, u, pos);
 	while (u->left && *pos < size) {
 		uint32_t off = *pos & PAGE_MASK;
 		size_t n = chunk(u->left, *pos, size);
@@ -90,6 +146,8 @@ static ssize_t block_file_write(struct file *f, struct uio *u, uint64_t *pos)
 		return -EPERM;
 	if (u->left && *pos >= size)
 		return -ENOSPC;
+	if (is_direct(f, u))
+		return write_direct(bd, u, pos);
 	while (u->left && *pos < size) {
 		size_t n = chunk(u->left, *pos, size);
 		ssize_t done = write_page(bd, u, *pos, n);
@@ -180,6 +238,12 @@ static int block_file_mmap(struct file *f, struct mm_map_request *rq)
 	return 0;
 }
 
+static bool block_file_can_direct(const struct file *f)
+{
+	(void)f;
+	return true;
+}
+
 const struct file_ops block_file_ops = {
 	.read = block_file_read,
 	.write = block_file_write,
@@ -187,4 +251,5 @@ const struct file_ops block_file_ops = {
 	.fsync = block_file_fsync,
 	.ioctl = block_file_ioctl,
 	.mmap = block_file_mmap,
+	.can_direct = block_file_can_direct,
 };

@@ -124,6 +124,11 @@ static int file_choose_ops(struct file *f)
 	}
 }
 
+static bool can_direct(const struct file *f)
+{
+	return f->ops->can_direct && f->ops->can_direct(f);
+}
+
 struct file *file_open(const struct path *p, uint32_t flags)
 {
 	struct inode *inode = path_inode(p);
@@ -134,6 +139,8 @@ struct file *file_open(const struct path *p, uint32_t flags)
 		return ERR_PTR(-ENOMEM);
 	f->inode = inode_get(inode);
 	err = file_choose_ops(f);
+	if (!err && flags & O_DIRECT && !(f->mode & FMODE_PATH) && !can_direct(f))
+		err = -EINVAL;
 	if (err)
 		goto out_free;
 	if ((f->mode & FMODE_WRITE) && S_ISREG(inode->mode)) {
@@ -326,7 +333,7 @@ int file_set_flags(struct file *f, uint32_t flags)
 
 	if (f->mode & FMODE_PATH)
 		return -EBADF;
-	if (flags & O_DIRECT)
+	if (flags & O_DIRECT && !can_direct(f))
 		return -EINVAL;
 	while (!__atomic_compare_exchange_n(&f->flags, &old, (old & ~mask) | (flags & mask), false,
 		__ATOMIC_RELAXED, __ATOMIC_RELAXED))

@@ -39,6 +39,8 @@ struct file_ops {
 	int (*fsync)(struct file *f, bool datasync);
 	/* fcntl and the like of one kind only: F_GETPIPE_SZ, F_SETPIPE_SZ. -EBADF/-EINVAL. */
 	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
+	/* May the file be O_DIRECT? Absent: no. */
+	bool (*can_direct)(const struct file *f);
 	bool no_seek;  /* pipes, terminals: -ESPIPE, no offset lock */
 	bool free_pos; /* procfs: read and write do not take the offset's lock (they take the locks
 			  of processes, which rank lower); concurrent readers share f->pos */
@@ -72,7 +74,7 @@ ssize_t file_write(struct file *f, struct uio *u, uint64_t *pos);
 int64_t file_seek(struct file *f, int64_t off, int whence);
 /* Directory entries from the file's offset on, which advances. 0, -ENOTDIR, -ENOENT (removed). */
 int file_readdir(struct file *f, struct dir_sink *sink);
-/* F_SETFL: the bits O_SETFL_MASK of flags. 0, -EINVAL (O_DIRECT). */
+/* F_SETFL: the bits O_SETFL_MASK of flags. 0, -EINVAL (O_DIRECT on what cannot). */
 int __must_check file_set_flags(struct file *f, uint32_t flags);
 /* Ready events (POLL*) now; pt may be NULL. */
 unsigned file_poll(struct file *f, struct poll_table *pt);

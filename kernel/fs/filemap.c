@@ -49,6 +49,8 @@ ssize_t filemap_read(struct file *f, struct uio *u, uint64_t *pos)
 	ssize_t done = 0;
 	int err = 0;
 
+	if (filemap_is_direct(f, u))
+		return filemap_read_direct(f, u, pos);
 	while (u->left && !err) {
 		uint64_t at = *pos, size = READ_ONCE(vo->vo_size);
 		size_t n, missed;
@@ -165,8 +167,7 @@ static int write_sync(struct file *f, uint64_t start, uint64_t end)
 	return err ? err : filemap_fsync(f, (f->flags & O_SYNC) != O_SYNC);
 }
 
-/* All of u at *pos. Bytes moved, or -errno when none were. => inode locked */
-static ssize_t write_locked(struct inode *inode, struct uio *u, uint64_t *pos)
+ssize_t filemap_write_locked(struct inode *inode, struct uio *u, uint64_t *pos)
 {
 	ssize_t done = 0, moved;
 
@@ -214,7 +215,8 @@ ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
 		cut = u->left - (max - start);
 		u->left -= cut;
 	}
-	done = write_locked(inode, u, pos);
+	done = filemap_is_direct(f, u) ? filemap_write_direct_locked(inode, u, pos)
+				       : filemap_write_locked(inode, u, pos);
 	u->left += cut;
 	if (done > 0)
 		inode_touch(inode, ATTR_MTIME);
@@ -265,9 +267,15 @@ int filemap_fsync(struct file *f, bool datasync)
 	return err;
 }
 
+static bool filemap_can_direct(const struct file *f)
+{
+	return f->inode->ops->map_direct;
+}
+
 const struct file_ops filemap_file_ops = {
 	.read = filemap_read,
 	.write = filemap_write,
 	.mmap = filemap_mmap,
 	.fsync = filemap_fsync,
+	.can_direct = filemap_can_direct,
 };

@@ -18,6 +18,7 @@ struct path;
 struct fs_statfs;
 struct dentry;
 struct pipe;
+struct direct_run;
 
 struct timespec64 {
 	int64_t sec;
@@ -74,6 +75,13 @@ struct inode_ops {
 	 * inode_setattr_copy.
 	 */
 	int (*setattr)(struct inode *inode, const struct inode_attr *attr);
+	/*
+	 * O_DIRECT: where do the bytes of a regular file from off on lie on sb->bdev? off is a
+	 * multiple of 512. => inode locked, as long as the answer is used. Absent: O_DIRECT is
+	 * refused.
+	 */
+	int (*map_direct)(struct inode *inode, uint64_t off, uint64_t max, bool write,
+		struct direct_run *run);
 	/* Refresh the fields below before stat (procfs); absent: they are true. */
 	int (*getattr)(struct inode *inode);
 };

@@ -286,8 +286,6 @@ static struct file *open_found(const struct path *p, uint32_t flags, bool create
 		return ERR_PTR(-ELOOP);
 	if (S_ISDIR(inode->mode) && (write || (flags & (O_CREAT | O_TRUNC))))
 		return ERR_PTR(-EISDIR);
-	if (flags & O_DIRECT)
-		return ERR_PTR(-EINVAL);
 	if (write && S_ISREG(inode->mode))
 		err = mount_check_write(p->mnt);
 	if (err)

@@ -23,8 +23,7 @@ void uio_init_user(struct uio *u, const struct iovec_user *iov, unsigned niov)
 		u->left += iov[i].len;
 }
 
-/* The user range at the cursor: its address, and how much of it is left (> 0). */
-static uaddr_t uio_range(struct uio *u, size_t *len)
+uaddr_t uio_user_range(struct uio *u, size_t *len)
 {
 	for (;;) {
 		const struct iovec_user *v = &u->iov[u->cur];
@@ -90,7 +89,7 @@ static size_t uio_move(struct uio *u, enum uio_move how, void *buf, size_t n)
 	}
 	while (n) {
 		size_t len, part, missed;
-		uaddr_t user = uio_range(u, &len);
+		uaddr_t user = uio_user_range(u, &len);
 
 		part = MIN(n, len);
 		missed = move_user(how, user, buf, part);
@@ -104,6 +103,20 @@ static size_t uio_move(struct uio *u, enum uio_move how, void *buf, size_t n)
 			return n;
 	}
 	return 0;
+}
+
+void uio_advance(struct uio *u, size_t n)
+{
+	assert(n <= u->left);
+	u->left -= n;
+	while (n) {
+		size_t len;
+
+		uio_user_range(u, &len);
+		len = MIN(len, n);
+		u->done_in_cur += len;
+		n -= len;
+	}
 }
 
 size_t uio_copy_to(struct uio *u, const void *src, size_t n)
@@ -136,7 +149,7 @@ int uio_fault_in(const struct uio *u, size_t n, bool write)
 	/* The first byte must be had; whether the later pages can be had shows when they are copied. */
 	for (bool first = true; n; first = false) {
 		size_t len;
-		uaddr_t user = uio_range(&at, &len);
+		uaddr_t user = uio_user_range(&at, &len);
 		size_t part = MIN(n, len);
 
 		part = MIN(part, PAGE_SIZE - (user & PAGE_MASK));

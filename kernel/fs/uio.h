@@ -28,6 +28,11 @@ size_t uio_copy_to(struct uio *u, const void *src, size_t n); /* kernel -> memor
 size_t uio_copy_from(struct uio *u, void *dst, size_t n);
 size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n);
 size_t uio_zero(struct uio *u, size_t n);
+/* The user range at the cursor: its address, and how much of it is left (> 0). => left > 0, not a
+ * kernel buffer */
+uaddr_t uio_user_range(struct uio *u, size_t *len);
+/* Step over n bytes that were moved in another way. => n <= left, not a kernel buffer */
+void uio_advance(struct uio *u, size_t n);
 /* write: memory will be written to. 0 or -EFAULT. */
 int __must_check uio_fault_in(const struct uio *u, size_t n, bool write);
 

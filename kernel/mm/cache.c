@@ -258,6 +258,23 @@ struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx)
 	return pg;
 }
 
+struct page *cache_get_present(struct vm_object *vo, pgidx_t idx)
+{
+	for (;;) {
+		struct page *pg;
+
+		rw_read_lock(&vo->lock);
+		pg = find_pinned(vo, idx);
+		rw_read_unlock(&vo->lock);
+		if (!pg)
+			return NULL;
+		cache_wait_always(pg, PG_BUSY);
+		if (page_is(pg, PG_VALID))
+			return pg;
+		page_unpin(pg); /* its fill failed: it is out again */
+	}
+}
+
 void cache_put(struct page *pg)
 {
 	page_unpin(pg);
@@ -375,7 +392,23 @@ static bool is_locked_in(const struct vm_object *vo, pgidx_t idx)
 	return false;
 }
 
-uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced)
+/* What drop_pages takes. */
+struct drop {
+	pgidx_t first, last;
+	uint64_t max;
+	bool referenced; /* also what was used since the last look */
+};
+
+static bool may_drop(const struct vm_object *vo, struct page *pg, bool referenced)
+{
+	if (page_is(pg, PG_DIRTY | PG_BUSY | PG_WRITING) || page_pins(pg) || page_shares(pg) != 1)
+		return false;
+	if (!referenced && page_clear_flags(pg, PG_REFERENCED) & PG_REFERENCED)
+		return false;
+	return list_empty(&vo->vo_mappings) || !is_locked_in(vo, pg->index);
+}
+
+static uint64_t drop_pages(struct vm_object *vo, const struct drop *d)
 {
 	uint64_t dropped = 0;
 	struct page *pg;
@@ -383,23 +416,34 @@ uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced)
 	if (vo->kind != VMO_FILE)
 		return 0;
 	rw_write_lock(&vo->lock);
-	for (pgidx_t idx = 0; dropped < max && (pg = object_next_locked(vo, &idx)); idx++) {
-		if (page_is(pg, PG_DIRTY | PG_BUSY | PG_WRITING) || page_pins(pg) ||
-			page_shares(pg) != 1)
+	for (pgidx_t idx = d->first; dropped < d->max && (pg = object_next_locked(vo, &idx));
+		idx++) {
+		if (idx > d->last)
+			break;
+		if (!may_drop(vo, pg, d->referenced))
 			continue;
-		if (!referenced && page_clear_flags(pg, PG_REFERENCED) & PG_REFERENCED)
-			continue;
-		if (!list_empty(&vo->vo_mappings)) {
-			if (is_locked_in(vo, idx))
-				continue;
+		/* A page is dirty before it is writable anywhere: still clean. */
+		if (!list_empty(&vo->vo_mappings))
 			vm_object_unmap_locked(vo, idx, idx, false);
-			/* A page is dirty before it is writable anywhere: still clean. */
-		}
 		object_remove_locked(vo, pg);
 		dropped++;
 	}
 	rw_write_unlock(&vo->lock);
 	return dropped;
+}
+
+uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced)
+{
+	struct drop d = {.last = UINT64_MAX, .max = max, .referenced = referenced};
+
+	return drop_pages(vo, &d);
+}
+
+uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last)
+{
+	struct drop d = {.first = first, .last = last, .max = UINT64_MAX, .referenced = true};
+
+	return drop_pages(vo, &d);
 }
 
 uint64_t cache_drop_clean(struct vm_object *vo)

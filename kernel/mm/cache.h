@@ -24,6 +24,9 @@
 int __must_check cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **out);
 /* Resident and VALID, pinned, or NULL. Does not sleep on I/O. */
 struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx);
+/* The page if it is there, VALID and pinned, or NULL; waits for one that is being filled. => as
+ * cache_get */
+struct page *cache_get_present(struct vm_object *vo, pgidx_t idx);
 void cache_put(struct page *pg); /* drop the pin */
 /* => pinned. Queues the object for the flusher. */
 void cache_mark_dirty(struct page *pg);
@@ -48,6 +51,8 @@ int __must_check cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t l
 void writeback_throttle(void);
 /* Remove clean, unpinned, unmapped (their translations are dropped) pages; returns frames freed. */
 uint64_t cache_drop_clean(struct vm_object *vo);
+/* The same for the pages [first, last]. */
+uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last);
 /* All objects: sync(2), drop_caches. */
 int cache_sync_all(void);
 uint64_t cache_drop_all_clean(void);

@@ -3,7 +3,7 @@ import os
 import tempfile
 import time
 
-from machine import Machine, fsck, make_disk
+from machine import BUILD, Machine, fsck, make_disk
 
 
 def test_disk_is_clean_after_stress():
@@ -65,6 +65,23 @@ def test_what_was_synced_survives_a_kill():
             m.login()
             assert m.status("mount -t ext2 /dev/vda /mnt && cmp /bin/busybox /mnt/kept") == 0
             m.poweroff()
+
+
+def test_direct_io_on_a_disk():
+    """The tests of O_DIRECT, which otherwise run on the ramdisk."""
+    for block_size, smp, variant in ((1024, 4, "debug"), (4096, 1, "release")):
+        with tempfile.TemporaryDirectory() as tmp:
+            disk = os.path.join(tmp, "disk")
+            make_disk(disk, 16 << 20, block_size=block_size)
+            with Machine(variant=variant, smp=smp, disk=disk, initrd=os.path.join(BUILD, "test.ext2")) as m:
+                m.login()
+                assert m.status("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == 0
+                out = m.run("TAP_DISK=/mnt /tests/direct", timeout=120)
+                assert "not ok" not in out and "SKIP" not in out and "ok 17 - block_devices" in out, out
+                assert m.status("umount /mnt") == 0
+                m.poweroff()
+            status, out = fsck(disk)
+            assert status == 0, f"block size {block_size}: {out}"
 
 
 def test_a_disk_can_be_the_root():

@@ -247,6 +247,29 @@ static void clean_unpinned_pages_can_be_dropped(void **state)
 	assert_int_equal(cache_drop_all_clean(), 1);
 }
 
+static void a_range_can_be_dropped(void **state)
+{
+	struct page *pinned;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		cache_put(get(i, 0));
+	pinned = get(3, 0);
+	cache_mark_dirty(pinned);
+	/* Of 2 to 5 the dirty one stays, and the others are not touched. */
+	assert_int_equal(cache_drop_range(p.vo, 2, 5), 3);
+	assert_int_equal(p.vo->npages, 5);
+	assert_null(cache_get_present(p.vo, 2));
+	assert_ptr_equal(cache_get_present(p.vo, 3), pinned);
+	cache_put(pinned);
+	assert_int_equal(cache_write_back(p.vo, 0, 63), 0);
+	assert_int_equal(cache_drop_range(p.vo, 3, 3), 0);
+	cache_put(pinned);
+	assert_int_equal(cache_drop_range(p.vo, 3, 3), 1);
+	assert_int_equal(cache_drop_range(p.vo, 100, UINT64_MAX), 0);
+	assert_int_equal(cache_drop_clean(p.vo), 4);
+}
+
 static void reclaim_spares_what_was_used_since_its_last_visit(void **state)
 {
 	struct page *pg;
@@ -406,6 +429,7 @@ int main(void)
 	WITH_PAGER(truncate_removes_pages_and_zeroes_the_tail);
 	WITH_PAGER(growing_clears_what_was_behind_the_old_end);
 	WITH_PAGER(clean_unpinned_pages_can_be_dropped);
+	WITH_PAGER(a_range_can_be_dropped);
 	WITH_PAGER(reclaim_spares_what_was_used_since_its_last_visit);
 	WITH_PAGER(an_allocation_gets_clean_pages_when_nothing_is_left);
 	WITH_PAGER(every_failing_allocation_of_a_get_is_clean);

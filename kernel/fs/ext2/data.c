@@ -15,6 +15,7 @@
  */
 #include "fs/ext2/ext2_priv.h"
 
+#include "fs/direct.h"
 #include "lib/assert.h"
 #include "lib/string.h"
 #include "mm/cache.h"
@@ -268,6 +269,28 @@ static int object_make_writable(struct vm_object *vo, pgidx_t idx)
 		return err;
 	err = cache_sync_all();
 	return err ? err : promise_make(inode, idx);
+}
+
+int ext2_map_direct(
+	struct inode *inode, uint64_t off, uint64_t max, bool write, struct direct_run *run)
+{
+	struct ext2_sb *es = ext2_of(inode);
+	uint32_t in_block = off & (es->bs - 1), pb, n;
+	uint32_t want = (uint32_t)MIN((in_block + max + es->bs - 1) >> es->bs_bits, UINT32_MAX);
+	int err;
+
+	mutex_lock(&es->lock);
+	err = write && !es->writable ? -EROFS : ext2_bmap(inode, off >> es->bs_bits, want, &pb, &n);
+	mutex_unlock(&es->lock);
+	if (err)
+		return err;
+	*run = (struct direct_run){
+		.sector =
+			((uint64_t)pb << (es->bs_bits - SECTOR_SHIFT)) + (in_block >> SECTOR_SHIFT),
+		.len = MIN(((uint64_t)n << es->bs_bits) - in_block, max),
+		.hole = !pb,
+	};
+	return 0;
 }
 
 const struct vm_object_ops ext2_object_ops = {

@@ -161,6 +161,9 @@ int ext2_free_from(struct inode *inode, uint64_t from, bool meta);
 
 /* data.c */
 extern const struct vm_object_ops ext2_object_ops;
+/* inode_ops.map_direct. -EIO, -EROFS (writing was given up after an error). */
+int ext2_map_direct(
+	struct inode *inode, uint64_t off, uint64_t max, bool write, struct direct_run *run);
 /* Give back promises for pages from `first` on. => lock held */
 void ext2_unreserve_from(struct inode *inode, pgidx_t first);
 

@@ -235,6 +235,7 @@ const struct inode_ops ext2_dir_ops = {
 
 const struct inode_ops ext2_file_ops = {
 	.setattr = ext2_setattr,
+	.map_direct = ext2_map_direct,
 };
 
 const struct inode_ops ext2_special_ops = {
