@@ -16,6 +16,7 @@ class Row:
     instructions: bool = True   # rows that mostly idle have no instruction figure
     smp: int = 1        # CPUs that the row needs
     scale: tuple = ()   # (kind, workers): shown again relative to one worker
+    huge: bool = False  # measured on Linux with 2 MiB pages too
 
 
 ROWS = [
@@ -23,24 +24,24 @@ ROWS = [
     Row("yield", "yield", 1.00, "sched_yield, alone", 10),
     Row("fork", "fork", 0.30, "fork + exit + wait, small static process", 10),
     Row("fork_1m", "fork_1m", 0.30, "fork + exit + wait, 1 MiB touched", 10),
-    Row("fork_64m", "fork_64m", 0.30, "fork + exit + wait, 64 MiB touched", 10),
-    Row("fork_1g", "fork_1g", 0.002, "fork + exit + wait, 1 GiB touched", 1),
+    Row("fork_64m", "fork_64m", 0.30, "fork + exit + wait, 64 MiB touched", 10, huge=True),
+    Row("fork_1g", "fork_1g", 0.002, "fork + exit + wait, 1 GiB touched", 1, huge=True),
     Row("vfork", "vfork", 1.00, "vfork + exit + wait", 20),
     Row("exec", "exec", 0.35, "fork + exec + exit", 10),
     Row("vfork_exec", "vfork_exec", 1.00, "vfork + exec + exit", 10),
     Row("shell", "shell", 0.35, "fork + sh -c true", 5),
-    Row("fault_anon", "fault_anon", 0.45, "anonymous first touch, per 4 KiB page", 8),
+    Row("fault_anon", "fault_anon", 0.45, "anonymous first touch, per 4 KiB page", 8, huge=True),
     Row("fault_zero", "fault_zero", 1.00, "first read of anonymous memory, per page", 8),
     Row("fault_file_read", "fault_file_read", 0.50, "read fault on a cached file page, MAP_SHARED, random", 4),
     Row("fault_file_private", "fault_file_private", 1.00, "write fault on a cached file page, MAP_PRIVATE, random", 4),
     Row("fault_file_write", "fault_file_write", 1.00, "write fault on a cached file page, MAP_SHARED, random", 4),
-    Row("cow_dense", "cow_dense", 0.60, "copy-on-write break, dense, per page", 4),
+    Row("cow_dense", "cow_dense", 0.60, "copy-on-write break, dense, per page", 4, huge=True),
     Row("cow_sparse", "cow_sparse", 0.90, "copy-on-write break, one page per 2 MiB", 1),
-    Row("cow_reuse", "cow_reuse", 0.30, "write again after the child has gone, per page", 2),
-    Row("fork_child_reads", "fork_child_reads", 0.50, "fork, child reads 256 MiB, exit; per page", 1),
+    Row("cow_reuse", "cow_reuse", 0.30, "write again after the child has gone, per page", 2, huge=True),
+    Row("fork_child_reads", "fork_child_reads", 0.50, "fork, child reads 256 MiB, exit; per page", 1, huge=True),
     Row("map_unmap", "map_unmap", 0.14, "mmap + munmap, untouched", 10),
     Row("map_touch1_unmap", "map_touch1_unmap", 1.00, "mmap + touch one page + munmap", 10),
-    Row("map_touch_unmap", "map_touch_unmap", 0.40, "mmap + touch + munmap, 50 to 1500 pages, per page", 4),
+    Row("map_touch_unmap", "map_touch_unmap", 0.40, "mmap + touch + munmap, 50 to 1500 pages, per page", 4, huge=True),
     Row("protect", "protect", 0.40, "mprotect of a page, back and forth", 10),
     Row("protect_split", "protect_split", 1.00, "mprotect in the middle of a mapping", 10),
     Row("dontneed", "dontneed", 1.00, "madvise(DONTNEED) + touch", 10),
