@@ -14,8 +14,9 @@
  * the others in one list, linked through the descriptors of their first frames (owner = next, index
  * = address); kva_drain alone unmaps them.
  *
- * Locks: space->lock (78) for the tree; spare_lock (78) for the list; per-CPU lists with interrupts
- * off on their CPU.
+ * Locks: space->lock (78) for the tree; spare_lock (80) for the list; per-CPU lists with interrupts
+ * off on their CPU. kva_drain empties those by a call that may interrupt who has a lock up to 78:
+ * hence the rank of spare_lock, that of the other locks which such calls take (slab.c).
  */
 #include "mm/kva.h"
 #include "cpu.h"
@@ -52,7 +53,7 @@ struct space {
 static struct space general = {.lock = SPINLOCK_INIT(RANK_FILES, "kva")};
 static struct space stacks = {.lock = SPINLOCK_INIT(RANK_FILES, "kva stacks")};
 static struct slab_cache *range_cache;
-static struct spinlock spare_lock = SPINLOCK_INIT(RANK_FILES, "spare stacks");
+static struct spinlock spare_lock = SPINLOCK_INIT(RANK_SLAB, "spare stacks");
 static struct page *spare_list; /* (spare_lock) first frames of spare stacks */
 static struct {
 	unsigned n;

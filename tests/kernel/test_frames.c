@@ -8,6 +8,7 @@
 #include "mm/physmap.h"
 #include "mm/slab.h"
 #include "sched/thread.h"
+#include "team.h"
 
 static uint64_t settle(void)
 {
@@ -137,4 +138,26 @@ KTEST(kva_stacks_leave_no_page_tables)
 	slab_reap();
 	buddy_drain();
 	KTEST_ASSERT(buddy_free_frames() == before);
+}
+
+static void drain_and_allocate(struct team *team, unsigned index)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		void *p = kva_alloc(1), *stack = kva_stack_alloc();
+
+		TEAM_CHECK(team, p && stack);
+		kva_free(p, 1);
+		if (stack)
+			kva_stack_free(stack);
+		if (index == 0)
+			kva_drain();
+	}
+}
+
+/* The drain interrupts the others wherever they are, also with the lock of the address space. */
+KTEST(kva_is_drained_while_other_cpus_allocate)
+{
+	struct team team = {.fn = drain_and_allocate, .size = cpu_count(), .pin = true};
+
+	KTEST_ASSERT(team_run(&team));
 }
