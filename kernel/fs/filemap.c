@@ -93,16 +93,6 @@ static int write_page(struct inode *inode, pgidx_t idx, bool fresh, struct page 
 	struct page *pg;
 	int err;
 
-	if (inode->reserve_page) {
-		pg = cache_get_resident(vo, idx);
-		if (pg) {
-			*out = pg;
-			return 0;
-		}
-		err = inode->reserve_page(inode);
-		if (err)
-			return err;
-	}
 	err = cache_get(vo, idx, fresh ? CACHE_NOFILL : 0, &pg);
 	if (err)
 		return err;

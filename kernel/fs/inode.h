@@ -101,8 +101,6 @@ struct inode {
 	struct vm_object *object;    /* (c) regular files: pages; its vo_size is the file's size */
 	const struct inode_ops *ops; /* (c) */
 	const struct file_ops *fops; /* (c) given to files that open it */
-	/* (c) tmpfs: may one more page be made? 0 or -ENOSPC. => locked (30). NULL: yes */
-	int (*reserve_page)(struct inode *inode);
 	int32_t writecount; /* (a) > 0: open for writing so often; < 0: run as a program (ETXTBSY) */
 	bool dirty;	    /* (30) on-disk inode is behind */
 	bool dead;	    /* (21) a directory that was removed: nothing may be made in it */

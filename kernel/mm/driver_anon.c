@@ -37,6 +37,11 @@ static enum vm_fault_result object_page(struct fault *f)
 	f->page = vm_object_insert_page_locked(vo, f->index, &f->fresh);
 	if (f->page)
 		return VMF_MAP;
+	/* A file system without room for the page is a bus error, as on Linux. */
+	if (vm_object_is_full(vo)) {
+		f->error = -EIO;
+		return VMF_FAIL;
+	}
 	f->wait = FAULT_WAIT_MEMORY;
 	return VMF_WAIT;
 }

@@ -243,12 +243,45 @@ static uint64_t *class_counter(const struct vm_object *vo)
 	return &pages_by_class[vo->vo_flags & VMO_DEVICE_META ? OBJECT_DEVICE : OBJECT_FILE];
 }
 
+static bool quota_take(struct vm_quota *q)
+{
+	if (!q || __atomic_add_fetch(&q->used, 1, __ATOMIC_RELAXED) <= q->limit)
+		return true;
+	__atomic_fetch_sub(&q->used, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+static void quota_give_back(struct vm_quota *q, uint64_t pages)
+{
+	if (q)
+		__atomic_fetch_sub(&q->used, pages, __ATOMIC_RELAXED);
+}
+
+void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q)
+{
+	rw_write_lock(&vo->lock);
+	quota_give_back(vo->quota, vo->npages);
+	if (q)
+		__atomic_fetch_add(&q->used, vo->npages, __ATOMIC_RELAXED);
+	vo->quota = q;
+	rw_write_unlock(&vo->lock);
+}
+
+bool vm_object_is_full(const struct vm_object *vo)
+{
+	const struct vm_quota *q = vo->quota;
+
+	return q && READ_ONCE(q->used) >= q->limit;
+}
+
 int object_insert_locked(struct vm_object *vo, pgidx_t idx, struct page *pg, uint32_t state)
 {
 	int err;
 
 	dassert(rw_write_held(&vo->lock));
 	dassert(page_type(pg) == PG_KERNEL && page_shares(pg) == 0);
+	if (!quota_take(vo->quota))
+		return -ENOSPC;
 	pg->owner = vo;
 	pg->index = idx;
 	pg->aux = 0;
@@ -258,6 +291,7 @@ int object_insert_locked(struct vm_object *vo, pgidx_t idx, struct page *pg, uin
 	err = radix_insert(&vo->vo_pages, idx, pg);
 	spin_unlock(&vo->mark_lock);
 	if (err) {
+		quota_give_back(vo->quota, 1);
 		STORE_RELEASE(pg->flags, PG_KERNEL);
 		__atomic_fetch_sub(&pg->shares, 1, __ATOMIC_RELAXED);
 		return err;
@@ -283,6 +317,7 @@ void object_remove_locked(struct vm_object *vo, struct page *pg)
 	pg->owner = NULL;
 	page_unlock(pg);
 	vo->npages--;
+	quota_give_back(vo->quota, 1);
 	__atomic_fetch_sub(class_counter(vo), 1, __ATOMIC_RELAXED);
 	page_unshare(pg);
 }

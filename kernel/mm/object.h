@@ -23,6 +23,12 @@ enum vm_object_flags {
 
 struct vm_object;
 
+/* How many pages some objects may have together (tmpfs). */
+struct vm_quota {
+	uint64_t used;	/* (a) */
+	uint64_t limit; /* (c) */
+};
+
 /* What the owner of a file object provides; registered by filemap and block devices. Called with no
  * mm lock held; may sleep. */
 struct vm_object_ops {
@@ -53,6 +59,7 @@ struct vm_object {
 	struct radix vo_pages;
 	struct spinlock mark_lock; /* rank 65 */
 	uint64_t npages;	   /* (60) resident */
+	struct vm_quota *quota;	   /* (60) its pages count here, too; or NULL */
 	uint64_t charged;	   /* (c) pages charged to the commit limit until the end */
 	uint64_t ndirty;	   /* (a) dirty pages; changed under mark_lock */
 	uint64_t nwriting;	   /* (a) pages under write-back */
@@ -72,6 +79,11 @@ struct vm_object *vm_object_create(const char *name, uint64_t len, vm_flags_t pr
 /* Promise its memory (shared anonymous memory, SysV shm); once, before others know the object. 0 or
  * -ENOMEM. */
 int __must_check vm_object_charge(struct vm_object *vo);
+/* Count its pages, those that it has too, in q and no more where they counted; NULL: nowhere. Its owner
+ * does so before q goes. => no lock of rank 60 or above */
+void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q);
+/* Would one more page be too many? => lock held */
+bool vm_object_is_full(const struct vm_object *vo);
 /* Over a physical range that is never allocated or freed here. base page aligned. */
 struct vm_object *vm_object_create_in_place(
 	const char *name, paddr_t base, uint64_t len, vm_flags_t prot);
@@ -93,7 +105,8 @@ struct page *vm_object_get_page(struct vm_object *vo, uint64_t off);
  * lock held for writing; never reclaims
  */
 struct page *vm_object_alloc_page(struct vm_object *vo, uint64_t off, unsigned order);
-/* The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). */
+/* The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). NULL also
+ * when the object is full. */
 struct page *vm_object_insert_page_locked(struct vm_object *vo, pgidx_t idx, struct page **stock);
 
 /*

@@ -1,6 +1,7 @@
 /* Files in memory, and that every way to a file sees the same bytes. */
 #include "tap.h"
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -239,4 +240,32 @@ TEST(a_mapped_hole_is_zero_and_can_be_written)
 	p[5 * PAGE + 1] = 9;
 	CHECK(pread(fd, &c, 1, 5 * (off_t)PAGE + 1) == 1 && c == 9);
 	CHECK_EQ(fsync(fd), 0);
+}
+
+TEST(a_full_tmpfs_is_enospc_to_write_and_sigbus_to_a_map)
+{
+	static char block[16 * 4096];
+	unsigned char *p;
+	int fd;
+
+	CHECK_EQ(mkdir("small", 0755), 0);
+	if (mount("tmpfs", "small", "tmpfs", 0, "size=64k") != 0)
+		tap_skip("mount(2) is refused here");
+	fd = open("small/file", O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, block, 12 * PAGE), 12 * PAGE);
+	CHECK_EQ(ftruncate(fd, 32 * (off_t)PAGE), 0);
+	p = map(fd, 32, RW, MAP_SHARED, 0);
+	memset(p + 12 * PAGE, 1, 4 * PAGE);
+	CHECK_EQ(tap_signal_of(tap_poke, p + 16 * PAGE), SIGBUS);
+	CHECK_ERR(pwrite(fd, block, PAGE, 20 * (off_t)PAGE), ENOSPC);
+	/* What is there stays usable; what is given back can be had again. */
+	p[0] = 5;
+	CHECK_EQ(ftruncate(fd, 8 * (off_t)PAGE), 0);
+	CHECK_EQ(ftruncate(fd, 32 * (off_t)PAGE), 0);
+	CHECK_EQ(p[0], 5);
+	p[16 * PAGE] = 6;
+	close(fd);
+	CHECK_EQ(munmap(p, 32 * PAGE), 0);
+	CHECK_EQ(umount("small"), 0);
 }

@@ -13,6 +13,7 @@
 #include "fs/mount.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "lib/assert.h"
+#include "mm/buddy.h"
 #include "mm/slab.h"
 
 struct device {
@@ -91,7 +92,9 @@ void devfs_init(void)
 	static const char *const links[][2] = {{"fd", "/proc/self/fd"},
 		{"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
 		{"stderr", "/proc/self/fd/2"}};
-	int err = tmpfs_create_superblock("devtmpfs", 0, &devfs_sb);
+	/* Half of memory, like any tmpfs. */
+	uint64_t limit = buddy_total_frames() / 2 * PAGE_SIZE;
+	int err = tmpfs_create_superblock("devtmpfs", limit, &devfs_sb);
 
 	assert(!err);
 	devfs_sb->root->mode = S_IFDIR | 0755;

@@ -389,12 +389,12 @@ static void tmpfs_evict(struct inode *inode)
 static int tmpfs_statfs(struct superblock *sb, struct fs_statfs *st)
 {
 	struct tmpfs_super *ts = sb->priv;
-	uint64_t used = READ_ONCE(ts->used_pages);
+	uint64_t used = READ_ONCE(ts->pages.used), limit = ts->pages.limit;
 
 	*st = (struct fs_statfs){.type = TMPFS_MAGIC, .bsize = PAGE_SIZE, .namelen = NAME_MAX_LEN};
-	if (ts->limit_pages) {
-		st->blocks = ts->limit_pages;
-		st->bfree = st->bavail = used < ts->limit_pages ? ts->limit_pages - used : 0;
+	if (limit) {
+		st->blocks = limit;
+		st->bfree = st->bavail = used < limit ? limit - used : 0;
 	}
 	return 0;
 }
@@ -430,7 +430,7 @@ int tmpfs_create_superblock(const char *fs_name, uint64_t limit, struct superblo
 	ts = kzalloc(sizeof(*ts), 0);
 	if (!ts)
 		goto out_sb;
-	ts->limit_pages = page_count(limit);
+	ts->pages.limit = page_count(limit);
 	list_init(&ts->doomed);
 	sb->priv = ts;
 	root = tmpfs_inode_create(sb, S_IFDIR | 01777, 0);

@@ -1,10 +1,9 @@
 /*
  * tmpfs: contents of files, and files without a name (memfd).
  *
- * A regular file is a zero object: pages come into being when they are written or touched, holes
- * read as zeros without a page. The limit of a file system counts pages; since a mapping makes
- * pages without asking here, a file's count is brought up to date at each write, truncation and
- * stat of it.
+ * A regular file is a zero object: pages come into being when they are written or touched through a
+ * mapping, holes read as zeros without a page. The limit of a file system counts pages: its objects
+ * have a quota in common. Where that is used up write(2) gives ENOSPC, a mapping SIGBUS.
  */
 #include "fs/tmpfs/tmpfs_priv.h"
 
@@ -14,57 +13,36 @@
 
 static struct superblock *memfd_sb;
 
-static struct tmpfs_node *node_of(const struct inode *inode)
-{
-	return inode->priv;
-}
-
-/* Bring the file's share of used_pages up to date. => inode locked for writing, or unreachable */
-static void account(struct inode *inode)
-{
-	struct tmpfs_super *ts = inode->sb->priv;
-	uint64_t now = READ_ONCE(inode->object->npages);
-
-	__atomic_add_fetch(&ts->used_pages, now - node_of(inode)->accounted, __ATOMIC_RELAXED);
-	node_of(inode)->accounted = now;
-	inode->blocks = now * (PAGE_SIZE / 512);
-}
-
-/* Called by filemap_write before a page that is not there is made: 0 or -ENOSPC. => inode locked */
-static int tmpfs_reserve(struct inode *inode)
-{
-	const struct tmpfs_super *ts = inode->sb->priv;
-
-	if (!ts->limit_pages)
-		return 0;
-	account(inode);
-	return READ_ONCE(ts->used_pages) < ts->limit_pages ? 0 : -ENOSPC;
-}
-
 int tmpfs_file_setup(struct inode *inode)
 {
 	struct vm_object *vo = vm_object_create("tmpfs", 0, VM_READ | VM_WRITE | VM_EXEC);
+	struct tmpfs_super *ts = inode->sb->priv;
 
 	if (IS_ERR(vo))
 		return (int)PTR_ERR(vo);
 	inode->object = vo;
 	inode->fops = &filemap_file_ops;
-	inode->reserve_page = tmpfs_reserve;
+	if (ts->pages.limit)
+		vm_object_set_quota(vo, &ts->pages);
 	return 0;
 }
 
 void tmpfs_file_forget(struct inode *inode)
 {
-	struct tmpfs_super *ts = inode->sb->priv;
+	if (inode->object)
+		vm_object_set_quota(inode->object, NULL);
+}
 
-	__atomic_sub_fetch(&ts->used_pages, node_of(inode)->accounted, __ATOMIC_RELAXED);
+static void count_blocks(struct inode *inode)
+{
+	inode->blocks = READ_ONCE(inode->object->npages) * (PAGE_SIZE / 512);
 }
 
 int tmpfs_setattr(struct inode *inode, const struct inode_attr *attr)
 {
 	inode_setattr_copy(inode, attr);
 	if (inode->object)
-		account(inode);
+		count_blocks(inode);
 	return 0;
 }
 
@@ -72,7 +50,7 @@ int tmpfs_getattr(struct inode *inode)
 {
 	if (inode->object) {
 		rw_write_lock(&inode->lock);
-		account(inode);
+		count_blocks(inode);
 		rw_write_unlock(&inode->lock);
 	}
 	return 0;

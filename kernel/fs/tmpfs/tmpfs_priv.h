@@ -4,16 +4,16 @@
 
 #include "fs/tmpfs/tmpfs.h"
 #include "lib/rbtree.h"
+#include "mm/object.h"
 
 #define TMPFS_FIRST_COOKIE 2u  /* positions 0 and 1 are "." and ".." */
 #define TMPFS_ENTRY_SIZE   20u /* what an entry adds to its directory's size, as on Linux */
 
 struct tmpfs_super {
-	uint64_t limit_pages; /* (c) 0: none */
-	uint64_t used_pages;  /* (a) of all files, as far as accounted */
-	uint64_t next_ino;    /* (a) */
-	uint64_t ninodes;     /* (a) */
-	struct list doomed;   /* unmount: nodes whose entry went */
+	struct vm_quota pages; /* of all files; limit 0: none, and not counted */
+	uint64_t next_ino;     /* (a) */
+	uint64_t ninodes;      /* (a) */
+	struct list doomed;    /* unmount: nodes whose entry went */
 	bool dropping;
 };
 
@@ -24,7 +24,6 @@ struct tmpfs_node {
 	struct rb_tree by_cookie; /* (21) */
 	uint64_t next_cookie;	  /* (21) */
 	char *target;		  /* (c) symbolic links */
-	uint64_t accounted;	  /* (30) pages of a file that used_pages counts */
 	struct list doomed;
 };
 
@@ -44,7 +43,7 @@ struct inode *tmpfs_inode_create(struct superblock *sb, uint32_t mode, uint32_t 
 
 /* tmpfs_file.c */
 int __must_check tmpfs_file_setup(struct inode *inode); /* the object of a regular file */
-void tmpfs_file_forget(struct inode *inode);		/* it goes: its pages count no more */
+void tmpfs_file_forget(struct inode *inode);		/* it goes; its object may outlive it */
 int tmpfs_setattr(struct inode *inode, const struct inode_attr *attr);
 int tmpfs_getattr(struct inode *inode);
 int tmpfs_fsync(struct file *f, bool datasync);
