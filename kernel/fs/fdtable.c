@@ -360,3 +360,22 @@ int fd_next(struct fdtable *t, int fd)
 	spin_unlock(&t->lock);
 	return found;
 }
+
+bool fd_held_pages_try(struct fdtable *t, uint64_t *pages)
+{
+	*pages = 0;
+	if (!spin_trylock(&t->lock))
+		return false;
+	for (unsigned w = 0; w < t->size / WORD_BITS; w++) {
+		for (uint64_t bits = t->open[w]; bits; bits &= bits - 1) {
+			const struct file *f =
+				t->files[w * WORD_BITS + (unsigned)__builtin_ctzll(bits)];
+
+			/* A slot that is only claimed has no file yet. */
+			if (f && f->ops && f->ops->held_pages)
+				*pages += f->ops->held_pages(f) / MAX(READ_ONCE(f->refs), 1u);
+		}
+	}
+	spin_unlock(&t->lock);
+	return true;
+}

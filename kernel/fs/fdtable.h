@@ -59,6 +59,11 @@ int __must_check fd_close_range(
 	struct fdtable *t, unsigned first, unsigned last, bool only_cloexec);
 int __must_check fd_get_cloexec(struct fdtable *t, int fd); /* 0, 1, -EBADF */
 int __must_check fd_set_cloexec(struct fdtable *t, int fd, bool on);
+/*
+ * Frames that its files keep (held_pages), each file's divided by who else has it. False: the table
+ * is in use just now, look again. => any spinning lock that keeps the table, interrupts off
+ */
+bool __must_check fd_held_pages_try(struct fdtable *t, uint64_t *pages);
 /* The next open descriptor >= fd, or -1 (for /proc/PID/fd). */
 int fd_next(struct fdtable *t, int fd);
 

@@ -41,6 +41,9 @@ struct file_ops {
 	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
 	/* May the file be O_DIRECT? Absent: no. */
 	bool (*can_direct)(const struct file *f);
+	/* Frames that nobody but open files like this one keeps; a guess, made with any lock held
+	 * (the out-of-memory killer asks). Absent: none. */
+	uint64_t (*held_pages)(const struct file *f);
 	bool no_seek;  /* pipes, terminals: -ESPIPE, no offset lock */
 	bool free_pos; /* procfs: read and write do not take the offset's lock (they take the locks
 			  of processes, which rank lower); concurrent readers share f->pos */

@@ -262,10 +262,21 @@ static bool filemap_can_direct(const struct file *f)
 	return f->inode->ops->map_direct;
 }
 
+/* A file in memory that has no name any more goes with who has it open. What is mapped counts there. */
+static uint64_t filemap_held_pages(const struct file *f)
+{
+	const struct vm_object *vo = f->inode->object;
+
+	if (vo->kind != VMO_ZERO || READ_ONCE(f->inode->nlink) || !list_empty(&vo->vo_mappings))
+		return 0;
+	return READ_ONCE(vo->npages);
+}
+
 const struct file_ops filemap_file_ops = {
 	.read = filemap_read,
 	.write = filemap_write,
 	.mmap = filemap_mmap,
 	.fsync = filemap_fsync,
 	.can_direct = filemap_can_direct,
+	.held_pages = filemap_held_pages,
 };

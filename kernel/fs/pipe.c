@@ -406,6 +406,14 @@ static void pipe_release(struct file *f)
 		pipe_free(p);
 }
 
+static uint64_t pipe_held_pages(const struct file *f)
+{
+	const struct pipe *p = f->priv;
+
+	/* Its two ends have half of it each. */
+	return (READ_ONCE(p->used) + 1) / 2;
+}
+
 static const struct file_ops pipe_file_ops = {
 	.release = pipe_release,
 	.read = pipe_read,
@@ -413,6 +421,7 @@ static const struct file_ops pipe_file_ops = {
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.fcntl = pipe_fcntl,
+	.held_pages = pipe_held_pages,
 	.no_seek = true,
 };
 
@@ -521,5 +530,6 @@ const struct file_ops fifo_file_ops = {
 	.poll = pipe_poll,
 	.ioctl = pipe_ioctl,
 	.fcntl = pipe_fcntl,
+	.held_pages = pipe_held_pages,
 	.no_seek = true,
 };

@@ -134,14 +134,13 @@ void mm_put_context(struct mm_context *ctx)
 
 	if (__atomic_sub_fetch(&ctx->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
+	mm_oom_note_leaving();
 	edit_begin(&e, ctx);
 	unlink_all(&e);
 	pmap_destroy(&ctx->pmap);
 	edit_end(&e);
-	if (unlikely(ctx->dying)) {
-		STORE_RELEASE(ctx->gone, true);
-		mm_oom_note_gone();
-	}
+	__atomic_store_n(&ctx->gone, true, __ATOMIC_RELAXED);
+	mm_oom_note_gone();
 	mm_drop_context(ctx);
 }
 

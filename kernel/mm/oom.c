@@ -21,6 +21,8 @@
 
 static mm_oom_fn handler;
 static struct waitqueue gone_queue;
+static uint64_t nleaving; /* (a) contexts that are being taken down */
+static bool watched;	  /* (a) somebody waits in gone_queue */
 
 void mm_oom_init(void)
 {
@@ -39,27 +41,28 @@ int mm_out_of_memory(void)
 	return fn ? fn() : -ENOMEM;
 }
 
-/* Shared memory without a file counts when this mapping is all that keeps it. */
+/* Shared memory without a file goes when all have gone who map it: each counts for a part. */
 static uint64_t score_of_object(const struct vmap *vm)
 {
 	struct vm_object *vo = vm->object;
 
-	if (!vo || vo->kind != VMO_ZERO || READ_ONCE(vo->refs) != 1)
+	if (!vo || vo->kind != VMO_ZERO)
 		return 0;
-	return READ_ONCE(vo->npages);
+	return OOM_SCORE_PAGE * READ_ONCE(vo->npages) / MAX(READ_ONCE(vo->refs), 1u);
 }
 
 uint64_t mm_oom_score(struct mm_context *ctx)
 {
-	uint64_t score = READ_ONCE(ctx->pmap.tables);
+	uint64_t score = OOM_SCORE_PAGE * READ_ONCE(ctx->pmap.tables);
 	struct vmap *vm;
 
 	rw_read_lock(&ctx->mm_lock);
+	score += OOM_SCORE_PAGE * ctx->nvmaps * sizeof(*vm) / PAGE_SIZE;
 	for (vm = vmap_first(ctx); vm; vm = vmap_next(vm)) {
 		struct amap *am = LOAD_ACQUIRE(vm->amap);
 		pgidx_t last = vm->amap_off + vm->npages - 1;
 
-		score += 2 * score_of_object(vm);
+		score += score_of_object(vm);
 		if (!am)
 			continue;
 		rw_read_lock(&am->lock);
@@ -90,13 +93,48 @@ void mm_oom_reap(struct mm_context *ctx)
 	edit_end(&e);
 }
 
+/*
+ *	who waits			who takes a context down
+ *	watched = true			ctx->gone = true, nleaving--
+ *	look at nleaving, ctx->gone	look at watched: wake
+ */
+static void watch(bool on)
+{
+	__atomic_store_n(&watched, on, __ATOMIC_SEQ_CST);
+}
+
 bool mm_oom_wait_gone(struct mm_context *ctx, uint64_t deadline_ns)
 {
-	return wait_event_mode(
-		       &gone_queue, READ_ONCE(ctx->gone), WAIT_UNINTERRUPTIBLE, deadline_ns) == 0;
+	int err;
+
+	watch(true);
+	err = wait_event_mode(&gone_queue, __atomic_load_n(&ctx->gone, __ATOMIC_SEQ_CST),
+		WAIT_UNINTERRUPTIBLE, deadline_ns);
+	watch(false);
+	return err == 0;
+}
+
+bool mm_oom_wait_leaving(uint64_t deadline_ns)
+{
+	bool left = __atomic_load_n(&nleaving, __ATOMIC_SEQ_CST) != 0;
+
+	if (!left)
+		return false;
+	watch(true);
+	left = wait_event_mode(&gone_queue, __atomic_load_n(&nleaving, __ATOMIC_SEQ_CST) == 0,
+		       WAIT_UNINTERRUPTIBLE, deadline_ns) == 0;
+	watch(false);
+	return left;
+}
+
+void mm_oom_note_leaving(void)
+{
+	__atomic_fetch_add(&nleaving, 1, __ATOMIC_RELAXED);
 }
 
 void mm_oom_note_gone(void)
 {
-	wake_all(&gone_queue);
+	__atomic_fetch_sub(&nleaving, 1, __ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&watched, __ATOMIC_SEQ_CST)))
+		wake_all(&gone_queue);
 }

@@ -15,8 +15,11 @@ void mm_set_oom_handler(mm_oom_fn fn);
  * registered. => nothing of rank 33 or above held */
 int __must_check mm_out_of_memory(void);
 
-/* How much the end of ctx would free, as a figure to compare: its private pages, those that nobody
- * shares twice, and its page tables. Takes mm_lock (read). => nothing of rank 40 or above */
+#define OOM_SCORE_PAGE 2u /* what a page counts that goes with its process */
+
+/* How much the end of ctx would free, as a figure to compare: its private pages, those that others
+ * have too by half, its part of shared memory, its page tables and vmaps. Takes mm_lock (read).
+ * => nothing of rank 40 or above */
 uint64_t mm_oom_score(struct mm_context *ctx);
 /*
  * Give the private memory of a context back at once, before its threads have come to their end: they
@@ -26,7 +29,11 @@ uint64_t mm_oom_score(struct mm_context *ctx);
 void mm_oom_reap(struct mm_context *ctx);
 /* Wait until all memory of a reaped context is gone. => ctx held; false: the deadline came first */
 bool mm_oom_wait_gone(struct mm_context *ctx, uint64_t deadline_ns);
-/* context.c: a reaped context is gone. */
+/* Contexts are being taken down just now: wait until they are gone. False: there is none, or the
+ * deadline came first. => nothing held */
+bool mm_oom_wait_leaving(uint64_t deadline_ns);
+/* context.c: a context is being taken down; it is gone. */
+void mm_oom_note_leaving(void);
 void mm_oom_note_gone(void);
 void mm_oom_init(void);
 

@@ -8,15 +8,21 @@
  *	requester				oom thread
  *	ask: note the round, set wanted
  *	wait for the next round			memory to be had meanwhile? then that was it
+ *						somebody on the way out? then wait for its end
  *						choose, tell, SIGKILL to all who share its memory
- *						reap; if that frees too little wait for its end
+ *						reap
  *	try again                               count the round, wake all
  *
- * Chosen is the process whose memory frees most, by mm_oom_score(); never init nor who shares its
- * memory. One that was chosen before and has not come to its end within a second is passed over.
+ * Chosen is the process whose end frees most: memory by mm_oom_score(), what its open files keep, its
+ * threads; never init nor who shares its memory. When nobody has much (STAND_OUT) it is many small
+ * ones that fill the memory, and the largest of them may well be somebody else: then the process
+ * group that has most loses its largest member. Nobody is chosen while memory is on its way back: of
+ * a process that is being taken down, or of the last one that was chosen, unless it takes too long
+ * (GONE_WAIT_NS).
  */
 #include "proc/oom_kill.h"
 
+#include "fs/fdtable.h"
 #include "klog.h"
 #include "lib/assert.h"
 #include "mm/buddy.h"
@@ -27,14 +33,17 @@
 #include "sched/clock.h"
 #include "sched/sched.h"
 
-#define GONE_WAIT_NS NSEC_PER_SEC
+#define GONE_WAIT_NS (5 * NSEC_PER_SEC)
+#define STAND_OUT    8 /* who has this part of all memory is to blame alone */
 #define KB(pages)    ((unsigned long long)(pages) * (PAGE_SIZE / 1024))
 
 static struct waitqueue ask_queue, answer_queue;
 static bool started;
-static bool wanted;	/* (a) somebody waits for a round */
-static uint64_t rounds; /* (a) rounds done */
-static int answer;	/* what the last round came to; written before rounds */
+static bool wanted;		  /* (a) somebody waits for a round */
+static uint64_t rounds = 1;	  /* (a) rounds done, and one: the number of this one */
+static struct mm_context *ending; /* the last that was chosen, held, or NULL */
+static uint64_t ending_until;	  /* how long we wait for it */
+static int answer;		  /* what the last round came to; written before rounds */
 
 struct victim {
 	struct process *process; /* a reference, or NULL */
@@ -67,32 +76,92 @@ static struct process *process_after(int *nr)
 	return p;
 }
 
-/* The best of those that may be ended: all but who has init's memory and who is ending already, of
- * which one goes to *ending, held. */
-static void choose(
-	struct victim *best, const struct mm_context *init_ctx, struct mm_context **ending)
+/* What the files keep that p has open. Its lock keeps the table; the table's own lock ranks lower and
+ * can only be tried for: who has it needs nothing of ours and is done soon. */
+static uint64_t file_pages(struct process *p)
 {
+	const struct task *task;
+	uint64_t pages = 0;
+	bool seen = false;
+
+	while (!seen) {
+		irqflags_t flags = process_lock(p);
+
+		task = list_empty(&p->tasks) ? NULL
+					     : list_first_entry(&p->tasks, struct task, group_link);
+		seen = !task || !task->files || fd_held_pages_try(task->files, &pages);
+		process_unlock(p, flags);
+	}
+	return pages;
+}
+
+/* How much its end frees; at least 1. */
+static uint64_t score_of(struct process *p, struct mm_context *ctx)
+{
+	uint64_t stacks = (uint64_t)READ_ONCE(p->nthreads) * KERNEL_STACK_PAGES;
+
+	return mm_oom_score(ctx) + OOM_SCORE_PAGE * (file_pages(p) + stacks) + 1;
+}
+
+/* Give everybody a score, 0 to who may not be ended or is ending already, and each group the sum of its
+ * members. => the highest score */
+static uint64_t rate_all(const struct mm_context *init_ctx)
+{
+	uint64_t highest = 0;
+	struct process *p;
+	int nr = 0;
+
+	while ((p = process_after(&nr)) != NULL) {
+		struct mm_context *ctx = process_get_context(p);
+		irqflags_t flags;
+
+		p->oom_score = 0;
+		if (ctx && ctx != init_ctx && !READ_ONCE(ctx->dying))
+			p->oom_score = score_of(p, ctx);
+		highest = MAX(highest, p->oom_score);
+		flags = pids_lock();
+		if (p->pgrp && p->pgrp->oom_round != rounds) {
+			p->pgrp->oom_round = rounds;
+			p->pgrp->oom_score = 0;
+		}
+		if (p->pgrp)
+			p->pgrp->oom_score += p->oom_score;
+		pids_unlock(flags);
+		if (ctx)
+			mm_put_context(ctx);
+		process_put(p);
+	}
+	return highest;
+}
+
+static uint64_t score_of_group(const struct process *p)
+{
+	irqflags_t flags = pids_lock();
+	uint64_t score = p->pgrp && p->pgrp->oom_round == rounds ? p->pgrp->oom_score : 0;
+
+	pids_unlock(flags);
+	return score;
+}
+
+/* The best of those that rate_all gave a score; v->process NULL: there is none. */
+static void choose(struct victim *best, bool by_group)
+{
+	uint64_t best_group = 0;
 	struct process *p;
 	int nr = 0;
 
 	while ((p = process_after(&nr)) != NULL) {
 		struct victim v = {.process = p, .ctx = process_get_context(p)};
+		uint64_t group = by_group ? score_of_group(p) : 0;
 
+		v.score = p->oom_score;
 		if (!v.ctx) {
 			process_put(p);
-			continue;
-		}
-		if (READ_ONCE(v.ctx->dying)) {
-			if (!*ending) {
-				mm_hold_context(v.ctx);
-				*ending = v.ctx;
-			}
-		} else if (v.ctx != init_ctx) {
-			v.score = MAX(mm_oom_score(v.ctx), 1ul);
-		}
-		if (v.score > best->score) {
+		} else if (v.score &&
+			   (group > best_group || (group == best_group && v.score > best->score))) {
 			victim_put(best);
 			*best = v;
+			best_group = group;
 		} else {
 			victim_put(&v);
 		}
@@ -133,44 +202,53 @@ static bool memory_is_there(void)
 	return pg;
 }
 
-/* End it and have its memory back. Consumes v; its address space is returned, held. */
-static struct mm_context *end_process(struct victim *v)
+/* End it and have its private memory back; the rest goes when it is gone. */
+static void end_process(struct victim *v)
 {
-	struct mm_context *ctx = v->ctx;
-
 	tell(v);
 	mm_stat_inc(STAT_OOM_KILL);
-	kill_all_of(ctx);
-	mm_oom_reap(ctx);
-	mm_hold_context(ctx);
+	kill_all_of(v->ctx);
+	mm_oom_reap(v->ctx);
+	mm_hold_context(v->ctx);
+	ending = v->ctx;
+	ending_until = clock_monotonic_ns() + GONE_WAIT_NS;
 	victim_put(v);
-	return ctx;
+}
+
+/* Is memory on its way back? Then it is there on return. */
+static bool wait_for_who_leaves(void)
+{
+	bool gone;
+
+	if (mm_oom_wait_leaving(clock_monotonic_ns() + GONE_WAIT_NS))
+		return true;
+	if (!ending)
+		return false;
+	gone = mm_oom_wait_gone(ending, ending_until);
+	mm_drop_context(ending);
+	ending = NULL;
+	return gone;
 }
 
 static int oom_round(void)
 {
-	struct process *init = process_find(1);
-	struct mm_context *init_ctx = init ? process_get_context(init) : NULL, *ending = NULL;
+	const uint64_t much = OOM_SCORE_PAGE * buddy_total_frames() / STAND_OUT;
+	struct process *init;
+	struct mm_context *init_ctx;
 	struct victim v = {0};
-	bool enough = memory_is_there();
 
-	if (!enough)
-		choose(&v, init_ctx, &ending);
-	if (v.process) {
-		if (ending)
-			mm_drop_context(ending);
-		ending = end_process(&v);
-	}
+	if (memory_is_there() || wait_for_who_leaves())
+		return 0;
+	init = process_find(1);
+	init_ctx = init ? process_get_context(init) : NULL;
+	choose(&v, rate_all(init_ctx) < much);
 	if (init_ctx)
 		mm_put_context(init_ctx);
 	if (init)
 		process_put(init);
-	if (!ending)
-		return enough ? 0 : -ENOMEM;
-	/* Its shared memory and its buffers in the kernel go when it is gone. */
-	if (!memory_is_there())
-		(void)mm_oom_wait_gone(ending, clock_monotonic_ns() + GONE_WAIT_NS);
-	mm_drop_context(ending);
+	if (!v.process)
+		return -ENOMEM;
+	end_process(&v);
 	return 0;
 }
 
@@ -194,7 +272,8 @@ static int oom_ask(void)
 	/* The kernel's own threads get an error: their work is not worth a process. */
 	if (!self || thread_flags(self) & THREAD_KERNEL)
 		return -ENOMEM;
-	if (thread_flags(self) & THREAD_KILLED)
+	/* On its way out: it must not wait for itself. */
+	if (thread_flags(self) & THREAD_KILLED || !self->ctx)
 		return -EINTR;
 	if (!__atomic_exchange_n(&wanted, true, __ATOMIC_SEQ_CST))
 		klog_warn("%s invoked oom-killer: order=0, oom_score_adj=0", self->name);

@@ -35,6 +35,8 @@ struct pgrp {
 	struct pid_node node;
 	struct session *session;
 	struct list members; /* struct process.pgrp_link, zombies too */
+	uint64_t oom_score;  /* sum of its members in the oom thread's round ... */
+	uint64_t oom_round;  /* ... of this number */
 };
 
 extern struct spinlock pid_lock;

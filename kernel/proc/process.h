@@ -140,6 +140,7 @@ struct process {
 	char comm[THREAD_NAME_MAX];
 	uint32_t personality; /* (o) */
 	uint64_t start_ns;    /* (c) */
+	uint64_t oom_score;   /* of the oom thread's round */
 	/* vfork: the parent waits until the child has its own memory or is gone */
 	bool vfork_pending; /* (a) */
 	struct waitqueue vfork_wait;

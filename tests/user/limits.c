@@ -13,20 +13,6 @@
 #define MIB		  ((size_t)1 << 20)
 #define ADDR_NO_RANDOMIZE 0x0040000L
 
-static size_t number_in(const char *path, const char *key)
-{
-	char line[128], word[64];
-	size_t value = 0, v;
-	FILE *f = fopen(path, "r");
-
-	CHECK(f);
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63[^:]: %zu", word, &v) == 2 && !strcmp(word, key))
-			value = v;
-	fclose(f);
-	return value;
-}
-
 static void only_on_quire(void)
 {
 	if (access("/proc/sys/vm/verify", F_OK) != 0)
@@ -53,7 +39,7 @@ static void limit(int what, size_t bytes)
 
 static size_t vm_size(void)
 {
-	return number_in("/proc/self/status", "VmSize") << 10;
+	return tap_number("/proc/self/status", "VmSize") << 10;
 }
 
 static char *map(size_t len, int prot, int flags)
@@ -94,7 +80,7 @@ TEST(rlimit_data_bounds_private_writable_memory)
 	char *ro = map(8 * MIB, PROT_READ, ANON);
 
 	CHECK(ro != MAP_FAILED);
-	limit(RLIMIT_DATA, (number_in("/proc/self/status", "VmData") << 10) + 2 * MIB);
+	limit(RLIMIT_DATA, (tap_number("/proc/self/status", "VmData") << 10) + 2 * MIB);
 	CHECK_ERR(map(4 * MIB, RW, ANON), ENOMEM);
 	CHECK(map(4 * MIB, PROT_READ, ANON) != MAP_FAILED);
 	CHECK(map(4 * MIB, RW, MAP_SHARED | MAP_ANONYMOUS) != MAP_FAILED);
@@ -171,7 +157,7 @@ TEST(more_than_any_machine_has_is_refused)
 
 static size_t committed(void)
 {
-	return number_in("/proc/meminfo", "Committed_AS") >> 2;
+	return tap_number("/proc/meminfo", "Committed_AS") >> 2;
 }
 
 TEST(committed_as_follows_every_edit)
@@ -208,8 +194,8 @@ TEST(committed_as_follows_every_edit)
 
 static int strict_part(void *arg)
 {
-	size_t left = (number_in("/proc/meminfo", "CommitLimit") -
-			      number_in("/proc/meminfo", "Committed_AS"))
+	size_t left = (tap_number("/proc/meminfo", "CommitLimit") -
+			      tap_number("/proc/meminfo", "Committed_AS"))
 		      << 10;
 	size_t half = left / 5 * 3 / PAGE * PAGE;
 	char *p, *ro;
@@ -240,8 +226,8 @@ TEST(strict_mode_promises_only_what_there_is)
 	status = tap_child(strict_part, NULL);
 	set("/proc/sys/vm/overcommit_memory", "0");
 	CHECK_EQ(status, 0);
-	CHECK_EQ(number_in("/proc/meminfo", "CommitLimit"),
-		number_in("/proc/meminfo", "MemTotal") / 4 / 2 * 4);
+	CHECK_EQ(tap_number("/proc/meminfo", "CommitLimit"),
+		tap_number("/proc/meminfo", "MemTotal") / 4 / 2 * 4);
 }
 
 TEST(always_mode_promises_anything)

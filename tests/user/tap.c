@@ -90,6 +90,20 @@ int tap_file(const char *name, size_t size)
 	return fd;
 }
 
+size_t tap_number(const char *path, const char *key)
+{
+	char line[256], word[64];
+	size_t value = 0, v;
+	FILE *f = fopen(path, "r");
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63[^:]: %zu", word, &v) == 2 && !strcmp(word, key))
+			value = v;
+	fclose(f);
+	return value;
+}
+
 long tap_ms(void)
 {
 	struct timespec ts;

@@ -49,6 +49,9 @@ int tap_poke(void *arg);
 int tap_file(const char *name, size_t size);
 unsigned char tap_byte(size_t i);
 
+/* => the number after "key:" in a file of /proc, 0 when there is none. */
+size_t tap_number(const char *path, const char *key);
+
 /* => the milliseconds of the monotonic clock. */
 long tap_ms(void);
 
