@@ -203,18 +203,26 @@ static int lookup_slow(
 	return 0;
 }
 
+/* A component of a name; hash is its own. */
+struct component {
+	const char *name;
+	size_t len;
+	uint32_t hash;
+};
+
 /*
- * One step down to `name`. follow: go through it if it is a link. 0 (in a section) or an error (the
- * walk has ended).
+ * One step down to a name that is not cached, or is a mount's point or a link (d; NULL: not cached).
+ * follow: go through it if it is a link. 0 (in a section) or an error (the walk has ended).
  */
-static int walk_step(struct walk *w, const char *name, size_t len, uint32_t hash, bool follow)
+static int step_slow(struct walk *w, const struct component *c, struct dentry *d, bool follow)
 {
-	struct dentry *d = dcache_find(w->cur.dentry, name, len, hash);
 	struct path next;
 	int err;
 
-	if (unlikely(!d)) {
-		err = lookup_slow(w, name, len, hash, &d);
+	if (!d) {
+		if (!(dentry_flags(w->cur.dentry) & DENTRY_DIR))
+			return walk_fail(w, -ENOTDIR);
+		err = lookup_slow(w, c->name, c->len, c->hash, &d);
 		if (err) {
 			walk_end(w);
 			return err;
@@ -222,7 +230,7 @@ static int walk_step(struct walk *w, const char *name, size_t len, uint32_t hash
 	}
 	if (!LOAD_ACQUIRE(d->inode))
 		return walk_fail(w, -ENOENT);
-	if (unlikely(dentry_flags(d) & DENTRY_LINK) && follow) {
+	if (dentry_flags(d) & DENTRY_LINK && follow) {
 		/* Stand in the link's directory, with the link held besides. */
 		dentry_get(d);
 		w->cur.dentry = d->parent;
@@ -239,61 +247,92 @@ static int walk_step(struct walk *w, const char *name, size_t len, uint32_t hash
 	return 0;
 }
 
-/* Walk all of w->rest (parent walks: up to the last component). => in a section on entry, and on
- * return when it succeeded; after an error the walk has ended */
-static int walk_run(struct walk *w)
+/* Read the component at the start of s, which is not empty; returns what follows it. */
+static inline const char *component_read(const char *s, struct component *c)
 {
-	const char *s = w->rest;
+	uint32_t hash = DCACHE_HASH_START;
 
+	c->name = s;
+	for (; *s && *s != '/'; s++)
+		hash = dcache_hash_step(hash, *s);
+	c->len = (size_t)(s - c->name);
+	c->hash = hash;
+	return s;
+}
+
+static inline const char *skip_slashes(const char *s)
+{
 	while (*s == '/')
 		s++;
-	for (;;) {
-		uint32_t hash = DCACHE_HASH_START;
-		const char *name = s, *end;
-		bool last;
-		size_t len;
+	return s;
+}
+
+/* "." and "..": names that no directory is asked for. */
+static inline enum walk_last component_type(const struct component *c)
+{
+	if (likely(c->name[0] != '.') || c->len > 2)
+		return WALK_NAME;
+	if (c->len == 1)
+		return WALK_DOT;
+	return c->name[1] == '.' ? WALK_DOTDOT : WALK_NAME;
+}
+
+/*
+ * Walk all of w->rest (parent walks: up to the last component). => in a section on entry, and on
+ * return when it succeeded; after an error the walk has ended
+ *
+ * Only a directory has children in the cache: whether one stands in one is asked where the cache does
+ * not answer.
+ */
+static int walk_run(struct walk *w)
+{
+	const char *s = skip_slashes(w->rest);
+
+	while (*s) {
+		struct component c;
+		const char *end = component_read(s, &c);
+		enum walk_last type = component_type(&c);
+		bool last, odd = type != WALK_NAME || c.len > NAME_MAX_LEN;
+		struct dentry *d;
 		int err;
 
-		if (unlikely(!*s)) {
-			w->last_type = WALK_ROOT;
-			return 0;
-		}
-		if (!(dentry_flags(w->cur.dentry) & DENTRY_DIR))
-			return walk_fail(w, -ENOTDIR);
-		for (; *s && *s != '/'; s++)
-			hash = dcache_hash_step(hash, *s);
-		end = s;
-		len = (size_t)(end - name);
-		if (unlikely(len > NAME_MAX_LEN))
-			return walk_fail(w, -ENAMETOOLONG);
-		w->rest = end;
-		while (*s == '/')
-			s++;
-		w->trailing = s != end;
+		s = skip_slashes(end);
 		last = !*s;
-		w->last_type = WALK_NAME;
-		if (unlikely(name[0] == '.') && (len == 1 || (len == 2 && name[1] == '.')))
-			w->last_type = len == 1 ? WALK_DOT : WALK_DOTDOT;
-		if (last && w->parent) {
-			w->last = name;
-			w->last_len = len;
-			w->last_hash = hash;
-			return 0;
-		}
-		if (unlikely(w->last_type != WALK_NAME)) {
-			if (w->last_type == WALK_DOTDOT)
+		if (last)
+			w->trailing = s != end;
+		if (unlikely(odd || (last && w->parent))) {
+			if (!(dentry_flags(w->cur.dentry) & DENTRY_DIR))
+				return walk_fail(w, -ENOTDIR);
+			if (c.len > NAME_MAX_LEN)
+				return walk_fail(w, -ENAMETOOLONG);
+			if (last && w->parent) {
+				w->rest = end;
+				w->last = c.name;
+				w->last_len = c.len;
+				w->last_hash = c.hash;
+				w->last_type = type;
+				return 0;
+			}
+			if (type == WALK_DOTDOT)
 				walk_dotdot(w);
 			continue;
 		}
-		err = walk_step(
-			w, name, len, hash, !last || w->trailing || (w->flags & LOOKUP_FOLLOW));
+		d = dcache_find(w->cur.dentry, c.name, c.len, c.hash);
+		if (likely(d && LOAD_ACQUIRE(d->inode) && !d->mounted &&
+			    !(dentry_flags(d) & DENTRY_LINK))) {
+			w->cur.dentry = d;
+			continue;
+		}
+		w->rest = end;
+		err = step_slow(w, &c, d, !last || w->trailing || (w->flags & LOOKUP_FOLLOW));
 		if (err)
 			return err;
 		/* A link put its target in front. */
-		if (unlikely(w->rest != end))
-			for (s = w->rest; *s == '/'; s++)
-				;
+		if (w->rest != end)
+			s = skip_slashes(w->rest);
 	}
+	w->last_type = WALK_ROOT;
+	return 0;
 }
 
 int path_lookup(struct fs_state *fs, const struct path *at, const char *name, unsigned flags,
