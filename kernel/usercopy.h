@@ -10,9 +10,29 @@
 
 #include "mm/types.h"
 
+/* The copy itself, of a user range that user_range_ok allows; the bytes that could not be copied. */
+size_t user_copy_faulting(void *dst, const void *src, size_t n);
+
+static inline bool user_range_ok(uaddr_t addr, size_t n)
+{
+	return n <= USER_MAX && addr <= USER_MAX - n;
+}
+
 /* 0 or -EFAULT (some bytes may have been copied). */
-int __must_check copy_from_user(void *dst, uaddr_t src, size_t n);
-int __must_check copy_to_user(uaddr_t dst, const void *src, size_t n);
+static inline int __must_check copy_from_user(void *dst, uaddr_t src, size_t n)
+{
+	if (unlikely(!user_range_ok(src, n) || user_copy_faulting(dst, (const void *)src, n)))
+		return -EFAULT;
+	return 0;
+}
+
+static inline int __must_check copy_to_user(uaddr_t dst, const void *src, size_t n)
+{
+	if (unlikely(!user_range_ok(dst, n) || user_copy_faulting((void *)dst, src, n)))
+		return -EFAULT;
+	return 0;
+}
+
 int __must_check clear_user(uaddr_t dst, size_t n);
 /*
  * Number of bytes that could not be copied (exact: the copy stops at the first byte that faults).

@@ -6,49 +6,33 @@
 #include "extable.h"
 #include "patch.h"
 
-size_t user_copy_faulting(void *dst, const void *src, size_t n);
 size_t user_copy_nofault(void *dst, const void *src, size_t n);
 size_t user_clear(void *dst, size_t n);
 ssize_t user_string(char *dst, const char *src, size_t n);
 
-static bool range_ok(uaddr_t addr, size_t n)
-{
-	return n <= USER_MAX && addr <= USER_MAX - n;
-}
-
 size_t copy_from_user_partial(void *dst, uaddr_t src, size_t n)
 {
-	return range_ok(src, n) ? user_copy_faulting(dst, (const void *)src, n) : n;
+	return user_range_ok(src, n) ? user_copy_faulting(dst, (const void *)src, n) : n;
 }
 
 size_t copy_to_user_partial(uaddr_t dst, const void *src, size_t n)
 {
-	return range_ok(dst, n) ? user_copy_faulting((void *)dst, src, n) : n;
+	return user_range_ok(dst, n) ? user_copy_faulting((void *)dst, src, n) : n;
 }
 
 size_t copy_from_user_nofault(void *dst, uaddr_t src, size_t n)
 {
-	return range_ok(src, n) ? user_copy_nofault(dst, (const void *)src, n) : n;
+	return user_range_ok(src, n) ? user_copy_nofault(dst, (const void *)src, n) : n;
 }
 
 size_t copy_to_user_nofault(uaddr_t dst, const void *src, size_t n)
 {
-	return range_ok(dst, n) ? user_copy_nofault((void *)dst, src, n) : n;
-}
-
-int copy_from_user(void *dst, uaddr_t src, size_t n)
-{
-	return copy_from_user_partial(dst, src, n) ? -EFAULT : 0;
-}
-
-int copy_to_user(uaddr_t dst, const void *src, size_t n)
-{
-	return copy_to_user_partial(dst, src, n) ? -EFAULT : 0;
+	return user_range_ok(dst, n) ? user_copy_nofault((void *)dst, src, n) : n;
 }
 
 int clear_user(uaddr_t dst, size_t n)
 {
-	return !range_ok(dst, n) || user_clear((void *)dst, n) ? -EFAULT : 0;
+	return !user_range_ok(dst, n) || user_clear((void *)dst, n) ? -EFAULT : 0;
 }
 
 ssize_t strncpy_from_user(char *dst, uaddr_t src, size_t size)
@@ -81,7 +65,7 @@ ssize_t strncpy_from_user(char *dst, uaddr_t src, size_t size)
 
 static bool word_ok(uaddr_t addr)
 {
-	return addr % 4 == 0 && range_ok(addr, 4);
+	return addr % 4 == 0 && user_range_ok(addr, 4);
 }
 
 int user_load_u32(uaddr_t addr, uint32_t *out)
@@ -146,7 +130,7 @@ int user_fault_in(uaddr_t addr, bool write)
 	uint32_t v = 0;
 	int err = 0;
 
-	if (!range_ok(addr, 1))
+	if (!user_range_ok(addr, 1))
 		return -EFAULT;
 	if (write)
 		/* Adds nothing, but is a write, and loses no write of another thread. */

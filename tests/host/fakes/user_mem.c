@@ -53,14 +53,13 @@ size_t copy_from_user_nofault(void *dst, uaddr_t src, size_t n)
 	return n - ok;
 }
 
-int copy_from_user(void *dst, uaddr_t src, size_t n)
+size_t user_copy_faulting(void *dst, const void *src, size_t n)
 {
-	return copy_from_user_partial(dst, src, n) ? -EFAULT : 0;
-}
+	uaddr_t to = (uaddr_t)dst;
 
-int copy_to_user(uaddr_t dst, const void *src, size_t n)
-{
-	return copy_to_user_partial(dst, src, n) ? -EFAULT : 0;
+	if (to - USER_BASE < sizeof(host_user))
+		return copy_to_user_partial(to, src, n);
+	return copy_from_user_partial(dst, (uaddr_t)src, n);
 }
 
 int user_fault_in(uaddr_t addr, bool write)
