@@ -66,7 +66,7 @@ static int fork_actions(struct fork_state *fk)
 		p->actions = self->actions;
 		return 0;
 	}
-	p->actions = sigactions_create();
+	p->actions = sigactions_alloc();
 	if (!p->actions)
 		return -ENOMEM;
 	flags = process_lock(self);

@@ -197,15 +197,23 @@ int process_ppid(struct process *p)
 	return READ_ONCE(p->ppid);
 }
 
-struct sigactions *sigactions_create(void)
+struct sigactions *sigactions_alloc(void)
 {
 	struct sigactions *sa = slab_alloc(actions_cache, 0);
 
 	if (!sa)
 		return NULL;
-	memset(sa, 0, sizeof(*sa));
 	sa->refs = 1;
 	spin_init(&sa->lock, RANK_SIGACTION, "sigactions");
+	return sa;
+}
+
+struct sigactions *sigactions_create(void)
+{
+	struct sigactions *sa = sigactions_alloc();
+
+	if (sa)
+		memset(sa->act, 0, sizeof(sa->act));
 	return sa;
 }
 

@@ -223,7 +223,9 @@ unsigned process_count(void);
 unsigned process_thread_count(void);
 uint64_t process_forks(void); /* made since boot */
 
+/* NULL: no memory. One reference; all default, or (alloc) for the caller to fill in. */
 struct sigactions *sigactions_create(void);
+struct sigactions *sigactions_alloc(void);
 void sigactions_put(struct sigactions *sa);
 
 /* The running program: a reference and ETXTBSY for writers; 0 or -ETXTBSY. exe_put undoes both. */
