@@ -69,31 +69,73 @@ void pmap_stock_free(struct pmap_stock *st)
 		page_table_free(st->tables[--st->n]);
 }
 
+/*
+ * Roots that wait for their next use, one a CPU: the kernel half is in them, the user half is empty.
+ * Filling a root and cleaning it again for the buddy is 512 words each time.
+ */
+static struct page *spare_roots[CPU_MAX]; /* atomic */
+
+/* A root with the kernel half. */
+static struct page *root_alloc(void)
+{
+	struct page *pg = __atomic_exchange_n(&spare_roots[cpu_id()], NULL, __ATOMIC_ACQUIRE);
+
+	if (pg)
+		return pg;
+	pg = page_table_alloc(0);
+	if (!pg)
+		return NULL;
+	memcpy((uint64_t *)page_virt(pg) + USER_ENTRIES,
+		(uint64_t *)phys_to_virt(pmap_kernel_root) + USER_ENTRIES,
+		(PT_ENTRIES - USER_ENTRIES) * sizeof(uint64_t));
+	pg->live = ~0ull << USER_ENTRIES / LIVE_GROUP;
+	return pg;
+}
+
+/* => the user half is empty */
+static void root_free(struct page *pg)
+{
+	pg->live = ~0ull << USER_ENTRIES / LIVE_GROUP;
+	pg = __atomic_exchange_n(&spare_roots[cpu_id()], pg, __ATOMIC_ACQ_REL);
+	if (pg)
+		page_table_free(pg);
+}
+
+uint64_t pmap_drain(void)
+{
+	uint64_t frames = 0;
+
+	for (unsigned i = 0; i < CPU_MAX; i++) {
+		struct page *pg = __atomic_exchange_n(&spare_roots[i], NULL, __ATOMIC_ACQUIRE);
+
+		if (pg) {
+			page_table_free(pg);
+			frames++;
+		}
+	}
+	return frames;
+}
+
 int pmap_create(struct pmap *pm)
 {
-	struct page *pg = page_table_alloc(0);
-	uint64_t *root;
+	struct page *pg = root_alloc();
 
 	if (!pg)
 		return -ENOMEM;
-	root = page_virt(pg);
-	memcpy(root + USER_ENTRIES, (uint64_t *)phys_to_virt(pmap_kernel_root) + USER_ENTRIES,
-		(PT_ENTRIES - USER_ENTRIES) * sizeof(*root));
-	pg->live = ~0ull << USER_ENTRIES / LIVE_GROUP;
 	pm->root = page_phys(pg);
 	pm->active = 0;
 	pm->tables = 1;
 	return 0;
 }
 
-/* Free a table and all below it. */
+/* Free a table of a level below the root, and all below it. */
 static void table_free_tree(struct pmap *pm, uint64_t entry, unsigned level)
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
 
 	if (level > 1) {
-		live_for_each (i, pg, 0, level == 4 ? USER_ENTRIES : PT_ENTRIES) {
+		live_for_each (i, pg, 0, PT_ENTRIES) {
 			if (e[i] & PTE_P)
 				table_free_tree(pm, e[i], level - 1);
 		}
@@ -104,10 +146,20 @@ static void table_free_tree(struct pmap *pm, uint64_t entry, unsigned level)
 
 void pmap_destroy(struct pmap *pm)
 {
+	struct page *root = table_of(pm->root);
+	uint64_t *e = entries_of(pm->root);
+
 	assert(READ_ONCE(pm->active) == 0);
-	table_free_tree(pm, pm->root, 4);
+	live_for_each (i, root, 0, USER_ENTRIES) {
+		if (e[i] & PTE_P) {
+			table_free_tree(pm, e[i], 3);
+			e[i] = 0;
+		}
+	}
+	pm->tables--;
 	assert(pm->tables == 0);
 	pm->root = 0;
+	root_free(root);
 }
 
 /*

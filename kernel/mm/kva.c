@@ -350,7 +350,7 @@ static void spill_spares(void *arg)
 
 uint64_t kva_drain(void)
 {
-	uint64_t frames = 0;
+	uint64_t frames = pmap_drain();
 
 	cpu_call(cpu_online_set(), spill_spares, NULL);
 	for (;;) {

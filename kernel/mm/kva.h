@@ -20,7 +20,7 @@ bool kva_is_stack_guard(vaddr_t va);
  * space. */
 void *kva_map_device(paddr_t pa, size_t len, vm_flags_t flags);
 void kva_unmap_device(void *va, size_t len);
-/* Frames that the stack caches give back. */
+/* Frames that the caches of stacks and of page tables give back. */
 uint64_t kva_drain(void);
 
 #endif

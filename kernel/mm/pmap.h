@@ -62,6 +62,8 @@ static inline void pmap_stock_drop(struct pmap_stock *st)
 int __must_check pmap_create(struct pmap *pm);
 /* Free all tables. => no CPU has it loaded, nobody else knows it */
 void pmap_destroy(struct pmap *pm);
+/* Give back the tables that are kept for the next pmap_create; how many frames. */
+uint64_t pmap_drain(void);
 /*
  * Load on this CPU; NULL: the kernel's own table. => interrupts off, or before the scheduler runs
  */

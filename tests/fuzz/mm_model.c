@@ -86,6 +86,7 @@ static const struct vm_object_ops pager_ops = {
 
 static uint64_t free_frames(void)
 {
+	pmap_drain();
 	slab_reap();
 	buddy_drain();
 	return buddy_free_frames();

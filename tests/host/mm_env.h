@@ -28,6 +28,7 @@ static __maybe_unused void env_load(struct mm_context *c)
 
 static uint64_t env_free_frames(void)
 {
+	pmap_drain();
 	slab_reap();
 	buddy_drain();
 	return buddy_free_frames();

@@ -30,12 +30,14 @@ static void contract(void **state)
 	const struct contract_case *c = *state;
 	uint64_t before;
 
+	pmap_drain();
 	slab_reap();
 	buddy_drain();
 	before = buddy_free_frames();
 	failure = NULL;
 	c->fn();
 	assert_null(failure);
+	pmap_drain();
 	assert_int_equal(buddy_free_frames(), before);
 }
 
@@ -239,12 +241,40 @@ static void create_and_open_survive_no_memory(void **state)
 	struct pmap_stock st = {0};
 
 	(void)state;
+	pmap_drain();
 	alloc_fail_nth(1);
 	assert_int_equal(pmap_create(&other), -ENOMEM);
 	alloc_fail_nth(2);
 	assert_int_equal(pmap_stock_fill(&st), -ENOMEM);
 	assert_int_equal(st.n, 1);
 	pmap_stock_drop(&st);
+}
+
+static void nothing_of_a_dead_table_is_seen_in_the_next(void **state)
+{
+	const vaddr_t places[] = {0x400000, 0x7fff00000000, USER_MAX - PAGE_SIZE};
+	struct page *pg = page_alloc(0, 0);
+	paddr_t root;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
+		enter(places[i], page_pfn(pg), VM_READ | VM_WRITE);
+	pmap_load(NULL);
+	root = pm.root;
+	pmap_destroy(&pm);
+	assert_int_equal(pmap_create(&pm), 0);
+	/* The same frame: kept for the next one, with its kernel half. */
+	assert_int_equal(pm.root, root);
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
+		assert_false(pmap_query(&pm, places[i]).present);
+	assert_memory_equal((uint64_t *)phys_to_virt(root) + 256,
+		(uint64_t *)phys_to_virt(pmap_kernel_root) + 256, PAGE_SIZE / 2);
+	for (unsigned i = 0; i < 256; i++)
+		assert_int_equal(((uint64_t *)phys_to_virt(root))[i], 0);
+	pmap_load(&pm);
+	enter(places[0], page_pfn(pg), VM_READ);
+	assert_true(pmap_query(&pm, places[0]).present);
+	page_free(pg, 0);
 }
 
 /* --- random operations against a model --- */
@@ -396,6 +426,7 @@ int main(void)
 	WITH_PMAP(walk_visits_all_in_order);
 	WITH_PMAP(the_kernel_half_is_shared);
 	WITH_PMAP(create_and_open_survive_no_memory);
+	WITH_PMAP(nothing_of_a_dead_table_is_seen_in_the_next);
 	WITH_PMAP(random_operations_agree_with_a_model);
 	WITH_PMAP(another_frame_under_a_live_entry_is_refused);
 	return _cmocka_run_group_tests("pmap", tests, n, NULL, NULL);
