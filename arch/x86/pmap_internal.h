@@ -48,16 +48,22 @@ static inline void live_add(struct page *pg, unsigned i)
 		WRITE_ONCE(pg->live, pg->live | bit);
 }
 
+/* The groups that [lo, hi), not empty, touches. */
+static inline uint64_t live_groups(unsigned lo, unsigned hi)
+{
+	return ~0ull << lo / LIVE_GROUP & ~0ull >> (63 - (hi - 1) / LIVE_GROUP);
+}
+
 /* No entry of [lo, hi) is present any more: forget the groups that have none. => table locked */
 static inline void live_cut(struct page *pg, const uint64_t *e, unsigned lo, unsigned hi)
 {
 	uint64_t live = pg->live;
 
-	for (unsigned g = lo / LIVE_GROUP; g * LIVE_GROUP < hi; g++) {
-		const uint64_t *w = &e[g * LIVE_GROUP];
+	for (uint64_t rest = live & live_groups(lo, hi); rest; rest &= rest - 1) {
+		const uint64_t *w = &e[(unsigned)__builtin_ctzll(rest) * LIVE_GROUP];
 
 		if (!(w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]))
-			live &= ~(1ull << g);
+			live &= ~(rest & -rest);
 	}
 	WRITE_ONCE(pg->live, live);
 }

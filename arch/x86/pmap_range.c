@@ -49,24 +49,26 @@ static bool wholly_inside(const struct range_op *op, vaddr_t va, unsigned level)
 
 /*
  * Begin: go down as long as the range lies in one entry and does not cover it. False: nothing is
- * there, or nothing that lowering could change.
+ * there, or, to lower, nothing that it could change.
  */
-static bool range_begin(const struct range_op *op, uint64_t *entry, vaddr_t *base, unsigned *level)
+static inline bool range_begin(
+	const struct range_op *op, bool to_lower, uint64_t *entry, vaddr_t *base, unsigned *level)
 {
-	*entry = op->pm->root;
-	*base = 0;
-	for (*level = 4; *level > 1; --*level) {
-		uint64_t below;
+	uint64_t need = PTE_P | (to_lower ? PTE_W : 0), at = op->pm->root;
+	vaddr_t differ = op->start ^ (op->end - 1), size = op->end - op->start;
+	unsigned l;
 
-		if ((op->start ^ (op->end - 1)) >> PT_SHIFT(*level) ||
-			op->end - op->start == PT_SPAN(*level))
+#pragma GCC unroll 3
+	for (l = 4; l > 1; l--) {
+		if (differ >> PT_SHIFT(l) || size == PT_SPAN(l))
 			break;
-		below = LOAD_ACQUIRE(entries_of(*entry)[pt_index(op->start, *level)]);
-		if (!(below & PTE_P) || (op->upper && !(below & PTE_W)))
+		at = LOAD_ACQUIRE(entries_of(at)[pt_index(op->start, l)]);
+		if ((at & need) != need)
 			return false;
-		*entry = below;
-		*base = ALIGN_DOWN(op->start, PT_SPAN(*level));
 	}
+	*entry = at;
+	*level = l;
+	*base = ALIGN_DOWN(op->start, PT_SPAN(l) * PT_ENTRIES);
 	return true;
 }
 
@@ -78,8 +80,13 @@ static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
-	op->tb->met_table = true;
+	if (!op->tb->table_high)
+		op->tb->table_low = base;
+	op->tb->table_high = base + PMAP_TABLE_SPAN;
 	s = span_of(op, base, 1);
+	/* Nothing of the range comes in meanwhile. */
+	if (!(READ_ONCE(pg->live) & live_groups(s.lo, s.hi)))
+		return;
 	table_lock(pg);
 	live_for_each (i, pg, s.lo, s.hi) {
 		if (!(e[i] & PTE_P))
@@ -119,7 +126,7 @@ uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_bat
 	unsigned level;
 
 	dassert(end <= USER_MAX);
-	if (start < end && range_begin(&op, &entry, &base, &level))
+	if (start < end && range_begin(&op, false, &entry, &base, &level))
 		remove_below(&op, entry, base, level);
 	return op.count;
 }
@@ -211,7 +218,7 @@ static void lower_range(struct range_op *op)
 	vaddr_t base;
 	unsigned level;
 
-	if (range_begin(op, &entry, &base, &level))
+	if (range_begin(op, op->upper, &entry, &base, &level))
 		lower_below(op, entry, base, level);
 }
 

@@ -32,7 +32,9 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
 	e->dead = NULL;
 	e->dead_tail = &e->dead;
 	e->dead_amaps = (struct amap_dead){.nodes = NULL};
+#ifdef QUIRE_DEBUG
 	e->low = e->high = 0;
+#endif
 	rw_write_lock(&ctx->mm_lock);
 }
 
@@ -50,7 +52,7 @@ static int stock_vmaps(struct vmap_edit *e, unsigned n, unsigned flags)
 	return 0;
 }
 
-int edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])
+int edit_take_more(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])
 {
 	static const unsigned none[AMAP_CLASSES];
 	bool nodes = need && (need[0] || need[1] || need[2]);
@@ -78,10 +80,8 @@ int edit_charge(struct vmap_edit *e, uint64_t pages)
 	return err;
 }
 
-bool edit_again(struct vmap_edit *e, int *err)
+bool edit_fill_stock(struct vmap_edit *e, int *err)
 {
-	if (*err != EDIT_AGAIN)
-		return false;
 	rw_write_unlock(&e->ctx->mm_lock);
 	*err = stock_vmaps(e, e->want_vmaps, ALLOC_RESERVE);
 	if (!*err)
@@ -109,7 +109,8 @@ void edit_end(struct vmap_edit *e)
 		mm_verify_vmaps(e->ctx, e->low, e->high);
 #endif
 	rw_write_unlock(&e->ctx->mm_lock);
-	commit_uncharge(e->charge);
+	if (e->charge)
+		commit_uncharge(e->charge);
 	if (e->dead_amaps.nodes || e->dead_amaps.handles)
 		amap_dead_release(&e->dead_amaps);
 	while ((vm = e->dead) != NULL) {
@@ -165,24 +166,37 @@ int edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t end, unsigned *
 	return 0;
 }
 
-/* Take the vmaps of [start, end) out of the tree, onto the end of the dead, and cut those that reach
- * out of it; returns the first. */
-static struct vmap *unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool *has_object)
-{
-	struct vmap **first = e->dead_tail, *vm, *next;
+/* What was in a range that is free now. */
+struct unlinked {
+	struct vmap *first; /* a chain in order of address; it goes on with the rest of the dead */
+	struct vmap *next;  /* the vmap behind the range */
+	bool has_object, has_amap;
+};
 
-	edit_cut(e, start);
-	for (vm = vmap_find_after(e->ctx, start); vm && vm->vaddr < end; vm = next) {
+/* Take the vmaps of [start, end) out of the tree, onto the end of the dead, and cut those that reach
+ * out of it. */
+static void unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, struct unlinked *u)
+{
+	struct vmap **first = e->dead_tail, *vm = vmap_find_after(e->ctx, start), *next;
+
+	*u = (struct unlinked){.first = NULL};
+	if (vm && vm->vaddr < start) {
+		vmap_split(vm, start, edit_take_vmap(e));
+		vm = vmap_next(vm);
+	}
+	for (; vm && vm->vaddr < end; vm = next) {
 		if (vmap_end(vm) > end)
 			vmap_split(vm, end, edit_take_vmap(e));
 		next = vmap_next(vm);
 		vmap_remove(vm);
-		*has_object |= vm->object != NULL;
+		u->has_object |= vm->object != NULL;
+		u->has_amap |= vm->amap != NULL;
 		vm->next = NULL;
 		*e->dead_tail = vm;
 		e->dead_tail = &vm->next;
 	}
-	return *first;
+	u->first = *first;
+	u->next = vm;
 }
 
 /* Drop the upper layers of the dead from vm on: handles whole where no vmap names them any more. */
@@ -201,18 +215,23 @@ static void drop_upper(struct vmap_edit *e, struct vmap *first)
 }
 
 /*
- * Unlink the tables between the vmaps around [start, end), which is free now. A hole may be most of
- * the address space: only the entries of the root that the range touches are looked at.
+ * Unlink the tables between the vmaps around [start, end), which is free now and where leaf tables were
+ * seen; next is the vmap behind it. A hole may be most of the address space: only the entries of the
+ * root that the range touches are looked at. And often the tables are shared with the neighbours: then
+ * none can go.
  */
-static void unlink_tables(struct mm_context *ctx, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
+static void unlink_tables(
+	struct mm_context *ctx, struct vmap *next, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
-	struct vmap *next = vmap_find_after(ctx, start);
 	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
-	vaddr_t floor = ALIGN_DOWN(start, PMAP_ROOT_SPAN), ceiling = ALIGN_UP(end, PMAP_ROOT_SPAN);
+	vaddr_t floor = prev ? vmap_end(prev) : 0, ceiling = next ? next->vaddr : USER_MAX;
+	vaddr_t low = ALIGN_UP(floor, PMAP_TABLE_SPAN);
+	vaddr_t high = next ? ALIGN_DOWN(ceiling, PMAP_TABLE_SPAN) : USER_MAX;
 
-	if (prev)
-		floor = MAX(floor, vmap_end(prev));
-	ceiling = MIN(ceiling, next ? next->vaddr : USER_MAX);
+	if (MAX(low, start) >= MIN(high, end))
+		return;
+	floor = MAX(floor, ALIGN_DOWN(start, PMAP_ROOT_SPAN));
+	ceiling = MIN(ceiling, ALIGN_UP(end, PMAP_ROOT_SPAN));
 	pmap_free_tables(&ctx->pmap, floor, ceiling, tb);
 }
 
@@ -221,34 +240,37 @@ void edit_free_tables(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 	struct tlb_batch tb;
 
 	tlb_batch_init(&tb, &e->ctx->pmap);
-	unlink_tables(e->ctx, start, end, &tb);
+	unlink_tables(e->ctx, vmap_find_after(e->ctx, start), ALIGN_DOWN(start, PMAP_TABLE_SPAN),
+		ALIGN_UP(end, PMAP_TABLE_SPAN), &tb);
 	tlb_batch_finish(&tb);
 }
 
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
-	struct mm_context *ctx = e->ctx;
-	struct vmap *first;
-	bool has_object = false, met_table;
+	struct pmap *pm = &e->ctx->pmap;
+	struct unlinked u;
 	struct tlb_batch tb;
+	vaddr_t low, high;
 
 	edit_touch(e, start, end);
-	first = unlink_range(e, start, end, &has_object);
-	if (!first)
+	unlink_range(e, start, end, &u);
+	if (!u.first)
 		return;
-	tlb_batch_init(&tb, &ctx->pmap);
-	pmap_remove(&ctx->pmap, start, end, &tb);
-	met_table = tb.met_table;
-	if (has_object) {
+	tlb_batch_init(&tb, pm);
+	pmap_remove(pm, start, end, &tb);
+	low = tb.table_low;
+	high = tb.table_high;
+	if (u.has_object) {
 		tlb_batch_finish(&tb);
-		tlb_batch_init(&tb, &ctx->pmap);
-		for (struct vmap *vm = first; vm; vm = vm->next)
+		tlb_batch_init(&tb, pm);
+		for (struct vmap *vm = u.first; vm; vm = vm->next)
 			vmap_detach(vm);
 	}
-	if (met_table)
-		unlink_tables(ctx, start, end, &tb);
+	if (low < high)
+		unlink_tables(e->ctx, u.next, low, high, &tb);
 	tlb_batch_finish(&tb);
-	drop_upper(e, first);
+	if (u.has_amap)
+		drop_upper(e, u.first);
 }
 
 int edit_attributes(struct vmap_edit *e, vaddr_t start, vaddr_t end, vm_flags_t set,

@@ -18,29 +18,52 @@ struct vmap_edit {
 	unsigned want_nodes[AMAP_CLASSES];
 	struct vmap *dead, **dead_tail; /* unlinked, in order of address */
 	struct amap_dead dead_amaps;
-	vaddr_t low, high; /* what was touched: debug builds verify it at the end */
+#ifdef QUIRE_DEBUG
+	vaddr_t low, high; /* what was touched */
+#endif
 };
 
 #define EDIT_AGAIN 1 /* an edit's memory has to be fetched with nothing held */
 
 /* Take ctx's lock for writing and begin. => nothing of rank 40 or above */
 void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
+/* The ways taken when there is something to take, or to fetch. */
+int __must_check edit_take_more(
+	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
+bool edit_fill_stock(struct vmap_edit *e, int *err);
+
 /*
  * The second phase: have nvmaps blank vmaps and the nodes (NULL: none) in stock. 0, or EDIT_AGAIN:
  * nothing may have changed so far; leave by edit_again and check everything anew.
  * => mm_lock (write); does not sleep for memory
  */
-int __must_check edit_take(struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
+static inline int __must_check edit_take(
+	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])
+{
+	if (e->nvmaps >= nvmaps && (!need || !(need[0] | need[1] | need[2])))
+		return 0;
+	return edit_take_more(e, nvmaps, need);
+}
 /*
  * After check and take: with *err == EDIT_AGAIN unlock, fill the stock with nothing held, lock again
  * and return true, or false with *err = -ENOMEM. Any other *err: false.
  */
-bool edit_again(struct vmap_edit *e, int *err);
-/* [start, end) was changed. */
+static inline bool edit_again(struct vmap_edit *e, int *err)
+{
+	return unlikely(*err == EDIT_AGAIN) && edit_fill_stock(e, err);
+}
+
+/* [start, end) was changed: debug builds verify it at the end. */
 static inline void edit_touch(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
+#ifdef QUIRE_DEBUG
 	e->low = e->high ? MIN(e->low, start) : start;
 	e->high = MAX(e->high, end);
+#else
+	(void)e;
+	(void)start;
+	(void)end;
+#endif
 }
 
 /*

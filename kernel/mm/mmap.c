@@ -20,6 +20,7 @@ struct map_plan {
 	vmap_type_t type;
 	const struct vm_segment_driver *driver;
 	struct vm_object *object; /* our reference, or NULL */
+	uint64_t charge;	  /* pages for the commit limit */
 	vaddr_t va;
 };
 
@@ -116,13 +117,6 @@ static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm
 	return err;
 }
 
-static uint64_t charge_of(const struct map_plan *mp)
-{
-	if (!commit_counts(mp->vmflags, mp->type == VMAP_TYPE_PRIVATE))
-		return 0;
-	return mp->len >> PAGE_SHIFT;
-}
-
 /* Where it goes, whether the limits allow it, and the memory for it. */
 static int map_check(struct vmap_edit *e, struct map_plan *mp)
 {
@@ -151,7 +145,8 @@ static int map_check(struct vmap_edit *e, struct map_plan *mp)
 	if (mp->vmflags & VM_LOCKED &&
 		ctx->locked_pages + pick.npages > ctx->limit_memlock >> PAGE_SHIFT)
 		return -EAGAIN;
-	err = edit_charge(e, charge_of(mp));
+	mp->charge = commit_counts(mp->vmflags, mp->type == VMAP_TYPE_PRIVATE) ? pick.npages : 0;
+	err = edit_charge(e, mp->charge);
 	return err ?: edit_take(e, nvmaps, need);
 }
 
@@ -176,7 +171,7 @@ static void map_commit(struct vmap_edit *e, const struct map_plan *mp)
 	mm_insert_blank_locked(e->ctx, vm, mp->va, mp->len >> PAGE_SHIFT);
 	if (mp->object)
 		vmap_attach(vm, mp->object, rq->offset);
-	edit_give_charge(e, vm, charge_of(mp));
+	edit_give_charge(e, vm, mp->charge);
 	vmap_merge(e, vm);
 	edit_touch(e, mp->va, mp->va + mp->len);
 }

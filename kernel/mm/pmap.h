@@ -28,8 +28,9 @@
 
 struct page;
 
-/* What one entry of the root covers: 512 GiB. */
-#define PMAP_ROOT_SPAN (1ul << 39)
+/* What one entry of the root covers, and one leaf table: 512 GiB, 2 MiB. */
+#define PMAP_ROOT_SPAN	(1ul << 39)
+#define PMAP_TABLE_SPAN (1ul << 21)
 
 struct pmap {
 	paddr_t root;
@@ -125,7 +126,8 @@ struct pmap_entry pmap_query(const struct pmap *pm, vaddr_t va);
 struct tlb_batch {
 	struct pmap *pm;
 	bool whole;
-	bool met_table; /* pmap_remove came to a leaf table, empty or not */
+	/* Where pmap_remove met leaf tables, empty or not; 0, 0: nowhere. */
+	vaddr_t table_low, table_high;
 	unsigned n;
 	vaddr_t pages[TLB_BATCH_PAGES];
 	struct page *tables; /* unlinked table pages, chained by next_table */

@@ -10,7 +10,7 @@ void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm)
 {
 	tb->pm = pm;
 	tb->whole = false;
-	tb->met_table = false;
+	tb->table_low = tb->table_high = 0;
 	tb->n = 0;
 	tb->tables = NULL;
 }

@@ -204,15 +204,7 @@ static inline struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
 	return hint && vmap_holds(hint, va) ? hint : vmap_search(ctx, va);
 }
 
-/* The first vmap that ends after va, or NULL. */
-static inline struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
-{
-	struct vmap *hint = ctx->vmap_hint;
-
-	return hint && vmap_holds(hint, va) ? hint : vmap_search_after(ctx, va);
-}
-
-/* The same at the begin of an edit, which will look there again. => mm_lock (write) */
+/* vmap_find_after at the begin of an edit, which will look there again. => mm_lock (write) */
 static inline struct vmap *vmap_focus_after(struct mm_context *ctx, vaddr_t va)
 {
 	struct vmap *vm = vmap_find_after(ctx, va);
@@ -224,11 +216,9 @@ static inline struct vmap *vmap_focus_after(struct mm_context *ctx, vaddr_t va)
 /* The vmap that has va inside it, beginning before; or NULL. */
 static inline struct vmap *vmap_find_across(struct mm_context *ctx, vaddr_t va)
 {
-	struct vmap *vm = ctx->vmap_hint;
+	struct vmap *vm = vmap_find_after(ctx, va);
 
-	if (!vm || va < vm->vaddr || va > vmap_end(vm))
-		vm = vmap_search(ctx, va);
-	return vm && va > vm->vaddr && va < vmap_end(vm) ? vm : NULL;
+	return vm && vm->vaddr < va ? vm : NULL;
 }
 
 static inline struct vmap *vmap_from_order(const struct mm_context *ctx, struct list *l)

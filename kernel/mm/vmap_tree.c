@@ -55,11 +55,32 @@ struct vmap *vmap_search(struct mm_context *ctx, vaddr_t va)
 	return NULL;
 }
 
-struct vmap *vmap_search_after(struct mm_context *ctx, vaddr_t va)
+/* Near the hint: it holds va, or is beside the hole with va. *found: the answer. */
+static bool find_by_hint(struct mm_context *ctx, vaddr_t va, struct vmap **found)
+{
+	struct vmap *hint = ctx->vmap_hint, *beside;
+
+	if (!hint)
+		return false;
+	*found = hint;
+	if (va < hint->vaddr) {
+		beside = vmap_prev(hint);
+		return !beside || vmap_end(beside) <= va;
+	}
+	if (va < vmap_end(hint))
+		return true;
+	*found = beside = vmap_next(hint);
+	return !beside || va < vmap_end(beside);
+}
+
+struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
 {
 	struct rb_node *n = ctx->vmaps.root;
 	struct vmap *found = NULL;
 
+	if (find_by_hint(ctx, va, &found))
+		return found;
+	found = NULL;
 	while (n) {
 		struct vmap *vm = node_vmap(n);
 
@@ -114,43 +135,48 @@ bool vmap_gap_holds(struct mm_context *ctx, vaddr_t start, vaddr_t end)
 	return end <= USER_MAX && (!vm || gap_end(vm) >= end);
 }
 
+/*
+ * Of two neighbours in the order one is below the other in the tree, with nothing on the side of the
+ * other one: there vm is linked.
+ */
 void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
 {
+	struct vmap *next = vmap_find_after(ctx, vm->vaddr);
+	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
 	struct rb_node **link = &ctx->vmaps.root, *parent = NULL;
-	struct vmap *prev = NULL, *next = NULL;
 
-	while (*link) {
-		struct vmap *at = node_vmap(*link);
-
-		parent = *link;
-		if (vm->vaddr < at->vaddr) {
-			next = at;
-			link = &parent->left;
-		} else {
-			prev = at;
-			link = &parent->right;
-		}
-	}
 	assert(!prev || vmap_end(prev) <= vm->vaddr);
 	assert(!next || vmap_end(vm) <= next->vaddr);
-	vm->gap_before = gap_in_front(vm, prev);
-	vm->gap_max = vm->gap_before;
+	vm->gap_before = vm->gap_max = gap_in_front(vm, prev);
+	if (next && !next->node.left) {
+		parent = &next->node;
+		link = &parent->left;
+		/* rb_insert begins its way up here. */
+		next->gap_before = gap_in_front(next, vm);
+	} else if (prev) {
+		parent = &prev->node;
+		link = &parent->right;
+		if (next)
+			gap_refresh(ctx, next, vm);
+	}
 	rb_insert(&ctx->vmaps, &vm->node, parent, link);
 	list_add(prev ? &prev->order : &ctx->vmap_order, &vm->order);
 	ctx->vmap_hint = vm;
-	if (next)
-		gap_refresh(ctx, next, vm);
 }
 
 void vmap_tree_remove(struct vmap *vm)
 {
+	struct mm_context *ctx = vm->ctx;
 	struct vmap *prev = vmap_prev(vm), *next = vmap_next(vm);
 
-	rb_remove(&vm->ctx->vmaps, &vm->node);
+	/* Without a left child vm's parent is where rb_remove begins its way up. */
+	if (next && vm->node.parent == &next->node && !vm->node.left)
+		next->gap_before = gap_in_front(next, prev);
+	else if (next)
+		gap_refresh(ctx, next, prev);
+	rb_remove(&ctx->vmaps, &vm->node);
 	list_remove(&vm->order);
-	vm->ctx->vmap_hint = prev;
-	if (next)
-		gap_refresh(vm->ctx, next, prev);
+	ctx->vmap_hint = prev ? prev : next;
 }
 
 void vmap_tree_update(struct vmap *vm)
@@ -196,52 +222,105 @@ static uint64_t sure_size(const struct vmap_place *pl)
 	return pl->len + pl->align - PAGE_SIZE;
 }
 
-/*
- * Search the holes of n's subtree from above. Subtrees without a hole of the sure size are not
- * entered; besides the paths to the borders, each one entered has the answer.
- */
-static vaddr_t place_down_in(const struct rb_node *n, const struct vmap_place *pl)
+/* Has n's subtree (NULL: none) a hole of this size? */
+static bool has_gap(const struct rb_node *n, uint64_t size)
 {
-	while (n && node_vmap(n)->gap_max >= sure_size(pl)) {
-		const struct vmap *vm = node_vmap(n);
-		vaddr_t end = gap_end(vm), va;
+	return n && node_vmap(n)->gap_max >= size;
+}
 
-		if (vm->vaddr < pl->high) {
-			va = place_down_in(n->right, pl);
-			if (va)
-				return va;
-		}
-		if (vm->gap_before >= sure_size(pl)) {
+/*
+ * The search goes over the vmaps whose hole may do, from above or from below: subtrees without a hole of
+ * the sure size are not entered; besides the paths to the borders, each one entered has the answer.
+ */
+
+/* The last vmap of n's subtree that may do. */
+static struct rb_node *last_fit(struct rb_node *n, const struct vmap_place *pl, uint64_t size)
+{
+	while (node_vmap(n)->vaddr < pl->high && has_gap(n->right, size))
+		n = n->right;
+	return n;
+}
+
+static struct rb_node *first_fit(struct rb_node *n, const struct vmap_place *pl, uint64_t size)
+{
+	while (node_vmap(n)->vaddr > pl->low && has_gap(n->left, size))
+		n = n->left;
+	return n;
+}
+
+/* The next one below n that may do, or NULL. */
+static struct rb_node *fit_before(struct rb_node *n, const struct vmap_place *pl, uint64_t size)
+{
+	struct rb_node *child;
+
+	if (has_gap(n->left, size))
+		return last_fit(n->left, pl, size);
+	do {
+		child = n;
+		n = n->parent;
+	} while (n && n->left == child);
+	return n;
+}
+
+static struct rb_node *fit_after(struct rb_node *n, const struct vmap_place *pl, uint64_t size)
+{
+	struct rb_node *child;
+
+	if (has_gap(n->right, size))
+		return first_fit(n->right, pl, size);
+	do {
+		child = n;
+		n = n->parent;
+	} while (n && n->right == child);
+	return n;
+}
+
+static vaddr_t search_down(struct mm_context *ctx, const struct vmap_place *pl)
+{
+	uint64_t size = sure_size(pl);
+	struct rb_node *n = ctx->vmaps.root;
+	struct vmap *vm;
+
+	if (!has_gap(n, size))
+		return 0;
+	for (n = last_fit(n, pl, size); n; n = fit_before(n, pl, size)) {
+		vaddr_t end, va = 0;
+
+		vm = node_vmap(n);
+		end = gap_end(vm);
+		if (vm->gap_before >= size)
 			va = fit_down(pl, end - vm->gap_before, end);
-			if (va)
-				return va;
+		if (va) {
+			ctx->vmap_hint = vm;
+			return va;
 		}
 		if (vm->vaddr <= pl->low)
-			return 0;
-		n = n->left;
+			break;
 	}
 	return 0;
 }
 
-static vaddr_t place_up_in(const struct rb_node *n, const struct vmap_place *pl)
+static vaddr_t search_up(struct mm_context *ctx, const struct vmap_place *pl)
 {
-	while (n && node_vmap(n)->gap_max >= sure_size(pl)) {
-		const struct vmap *vm = node_vmap(n);
-		vaddr_t end = gap_end(vm), va;
+	uint64_t size = sure_size(pl);
+	struct rb_node *n = ctx->vmaps.root;
+	struct vmap *vm;
 
-		if (vm->vaddr > pl->low) {
-			va = place_up_in(n->left, pl);
-			if (va)
-				return va;
-		}
-		if (vm->gap_before >= sure_size(pl)) {
+	if (!has_gap(n, size))
+		return 0;
+	for (n = first_fit(n, pl, size); n; n = fit_after(n, pl, size)) {
+		vaddr_t end, va = 0;
+
+		vm = node_vmap(n);
+		end = gap_end(vm);
+		if (vm->gap_before >= size)
 			va = fit_up(pl, end - vm->gap_before, end);
-			if (va)
-				return va;
+		if (va) {
+			ctx->vmap_hint = vm;
+			return va;
 		}
 		if (vm->vaddr >= pl->high)
-			return 0;
-		n = n->right;
+			break;
 	}
 	return 0;
 }
@@ -254,30 +333,35 @@ static vaddr_t tail_start(struct mm_context *ctx)
 	return last ? vmap_end(last) : 0;
 }
 
+/* The same, wherever it starts. */
+static struct vmap_place unaligned(const struct vmap_place *pl)
+{
+	return (struct vmap_place){
+		.len = pl->len, .align = PAGE_SIZE, .low = pl->low, .high = pl->high};
+}
+
 vaddr_t vmap_place_down(struct mm_context *ctx, const struct vmap_place *pl)
 {
-	struct vmap_place any = *pl;
+	struct vmap_place any;
 	vaddr_t va = fit_down(pl, tail_start(ctx), USER_MAX);
 
 	if (!va)
-		va = place_down_in(ctx->vmaps.root, pl);
+		va = search_down(ctx, pl);
 	if (va || pl->align == PAGE_SIZE)
 		return va;
-	any.align = PAGE_SIZE;
-	any.phase = 0;
+	any = unaligned(pl);
 	return vmap_place_down(ctx, &any);
 }
 
 vaddr_t vmap_place_up(struct mm_context *ctx, const struct vmap_place *pl)
 {
-	struct vmap_place any = *pl;
-	vaddr_t va = place_up_in(ctx->vmaps.root, pl);
+	struct vmap_place any;
+	vaddr_t va = search_up(ctx, pl);
 
 	if (!va)
 		va = fit_up(pl, tail_start(ctx), USER_MAX);
 	if (va || pl->align == PAGE_SIZE)
 		return va;
-	any.align = PAGE_SIZE;
-	any.phase = 0;
+	any = unaligned(pl);
 	return vmap_place_up(ctx, &any);
 }
