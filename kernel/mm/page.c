@@ -149,8 +149,8 @@ void page_table_free(struct page *pg)
 	}
 	while (live) {
 		unsigned first = (unsigned)__builtin_ctzll(live);
-		uint64_t rest = ~(live >> first);
-		unsigned n = rest ? (unsigned)__builtin_ctzll(rest) : 64 - first;
+		/* Not all 64 groups are live. */
+		unsigned n = (unsigned)__builtin_ctzll(~(live >> first));
 
 		group_clear(words + 8 * first);
 		if (n > 1)

@@ -613,8 +613,6 @@ static void *kmalloc_frames(size_t size, unsigned flags)
 
 	while ((PAGE_SIZE << order) < size)
 		order++;
-	if (order > BUDDY_MAX_ORDER)
-		return NULL;
 	pg = page_alloc(order, flags);
 	if (!pg)
 		return NULL;

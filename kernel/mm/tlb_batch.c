@@ -25,16 +25,6 @@ void tlb_batch_add(struct tlb_batch *tb, vaddr_t va)
 		tb->pages[tb->n++] = va;
 }
 
-void tlb_batch_add_range(struct tlb_batch *tb, vaddr_t start, vaddr_t end)
-{
-	if (end - start > (TLB_BATCH_PAGES - tb->n) * PAGE_SIZE) {
-		tb->whole = true;
-		return;
-	}
-	for (vaddr_t va = start; va < end; va += PAGE_SIZE)
-		tlb_batch_add(tb, va);
-}
-
 void tlb_batch_add_table(struct tlb_batch *tb, struct page *pg)
 {
 	pg->next_table = tb->tables ? (uint32_t)page_pfn(tb->tables) : 0;

@@ -1,9 +1,9 @@
 # `make coverage`: branch coverage of kernel/mm and arch/x86/pmap*.c, file by file, by the host tests and a bounded run of
-# the fuzzer. The build has no assertions and no debug checks; tests/coverage/exclude lists what does not count, and why.
+# the fuzzer. The build has no assertions; tests/coverage/exclude lists what does not count, and why.
 
 COV            := $(B)/coverage
 COV_FUZZ_SEEDS ?= 60
-COV_CFLAGS     := $(filter-out -O1 -DQUIRE_DEBUG,$(HOST_CFLAGS)) -O0 -DHOST_COVERAGE -Wno-unused
+COV_CFLAGS     := $(filter-out -O1,$(HOST_CFLAGS)) -O0 -DHOST_COVERAGE -Wno-unused
 # Only what is measured is instrumented.
 COV_MEASURED   := kernel/mm/%.c arch/x86/pmap%.c
 COV_TESTS      := $(patsubst tests/host/%.c,$(COV)/%,$(HOST_TESTS))

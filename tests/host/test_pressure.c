@@ -1,0 +1,674 @@
+/*
+ * When memory runs short: the flusher and who waits for it, reclaim, shrinkers, the end of a process,
+ * promises of memory that are refused.
+ */
+#include "mm_env.h"
+
+#include <unistd.h>
+
+#include "abi/mman.h"
+#include "mm/commit.h"
+#include "mm/object_pages.h"
+#include "mm/oom.h"
+#include "mm/paging.h"
+#include "mm/reclaim.h"
+#include "mm/tune.h"
+#include "pager.h"
+#include "sched/clock.h"
+
+#define AT 0x40000000ul
+
+static const struct mm_tune defaults = {
+	.overcommit_ratio = 50,
+	.dirty_ratio = 20,
+	.dirty_background_ratio = 10,
+	.dirty_writeback_centisecs = 1,
+	.max_map_count = 65530,
+};
+
+static int begin(void **state)
+{
+	mm_tune = defaults;
+	return env_begin(state);
+}
+
+static int end(void **state)
+{
+	mm_set_oom_handler(NULL);
+	buddy_set_reclaim(NULL);
+	mm_tune = defaults;
+	return env_end(state);
+}
+
+/* The flusher is a thread of its own: give it some seconds. */
+static bool soon(const uint64_t *count, uint64_t want)
+{
+	for (unsigned i = 0; i < 5000 && __atomic_load_n(count, __ATOMIC_SEQ_CST) < want; i++)
+		usleep(1000);
+	return __atomic_load_n(count, __ATOMIC_SEQ_CST) >= want;
+}
+
+static void make_dirty(struct vm_object *vo, pgidx_t idx)
+{
+	struct page *pg;
+
+	assert_int_equal(cache_get(vo, idx, 0, &pg), 0);
+	cache_mark_dirty(pg);
+	cache_put(pg);
+}
+
+/*
+ * Write-back
+ */
+
+static void the_flusher_writes_what_is_dirty_by_itself(void **state)
+{
+	static struct host_pager p;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	make_dirty(p.vo, 3);
+	assert_true(soon(&p.pages_out, 1));
+	/* At once when there is too much of it. */
+	mm_tune.dirty_writeback_centisecs = 100000;
+	mm_tune.dirty_background_ratio = 0;
+	make_dirty(p.vo, 4);
+	assert_true(soon(&p.pages_out, 2));
+	/* What could not be written stays dirty and is written later. */
+	mm_tune = defaults;
+	p.fail_write_in = 1;
+	make_dirty(p.vo, 5);
+	assert_true(soon(&p.pages_out, 3));
+	host_pager_destroy(&p);
+}
+
+static void who_makes_pages_dirty_waits_while_there_are_too_many(void **state)
+{
+	static struct host_pager p;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	writeback_throttle();
+	p.delay_us = 2000;
+	mm_tune.dirty_writeback_centisecs = 100000;
+	mm_tune.dirty_ratio = 0;
+	writeback_throttle(); /* nothing is dirty */
+	make_dirty(p.vo, 1);
+	make_dirty(p.vo, 2);
+	writeback_throttle();
+	assert_int_equal(p.pages_out, 2);
+	host_pager_destroy(&p);
+}
+
+/* What cannot be written, and who is being killed, is not waited for. */
+static void throttling_ends_when_nothing_comes_of_it(void **state)
+{
+	static struct host_pager p;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	mm_tune.dirty_ratio = 0;
+	p.fail_write_in = 1;
+	make_dirty(p.vo, 1);
+	writeback_throttle();
+	assert_true(p.writes >= 1);
+	make_dirty(p.vo, 2);
+	__atomic_store_n(&p.hold, true, __ATOMIC_SEQ_CST);
+	host_set_killed(true);
+	writeback_throttle();
+	host_set_killed(false);
+	__atomic_store_n(&p.hold, false, __ATOMIC_SEQ_CST);
+	mm_tune = defaults;
+	assert_true(soon(&p.pages_out, 1));
+	host_pager_destroy(&p);
+}
+
+static void unlinked_files_and_those_without_a_store_are_not_written(void **state)
+{
+	static struct host_pager p;
+	struct vm_object *shm = vm_object_create("shm", PG(2), VM_RIGHTS);
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	p.vo->vo_flags |= VMO_UNLINKED;
+	make_dirty(p.vo, 1);
+	assert_int_equal(cache_write_back(p.vo, 0, UINT64_MAX), 0);
+	assert_int_equal(p.writes, 0);
+	assert_int_equal(cache_write_back(shm, 0, UINT64_MAX), 0);
+	/* An object that goes with dirty pages takes them along. */
+	host_pager_destroy(&p);
+	assert_int_equal(object_dirty_total(), 0);
+	vm_object_put(shm);
+}
+
+static void write_back_of_a_range_stops_at_its_end(void **state)
+{
+	static struct host_pager p;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	for (unsigned i = 0; i < 50; i++)
+		make_dirty(p.vo, i);
+	make_dirty(p.vo, 60);
+	assert_int_equal(cache_write_back(p.vo, 2, 41), 0);
+	assert_int_equal(p.pages_out, 40);
+	assert_int_equal(p.writes, 2); /* no more than 32 pages each */
+	p.fail_write_in = 2;
+	assert_int_equal(cache_write_back(p.vo, 0, UINT64_MAX), -EIO);
+	assert_int_equal(cache_sync_all(), 0);
+	assert_int_equal(p.vo->ndirty, 0);
+	p.fail_write_in = 1;
+	make_dirty(p.vo, 1);
+	assert_int_equal(cache_sync_all(), -EIO);
+	host_pager_destroy(&p);
+}
+
+/* A second request for a page that is under write-back waits for the first and writes it again. */
+static struct host_pager held;
+
+static void two_writers(void *arg)
+{
+	(void)arg;
+	if (cpu_id() == 2) {
+		while (!__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
+			usleep(100);
+		make_dirty(held.vo, 1);
+		if (!soon(&held.inside, 1))
+			abort();
+		usleep(2000);
+		__atomic_store_n(&held.hold, false, __ATOMIC_SEQ_CST);
+		return;
+	}
+	if (cpu_id() == 3) {
+		while (!__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
+			usleep(100);
+		usleep(1000);
+	}
+	if (cache_write_back(held.vo, 0, UINT64_MAX) != 0)
+		abort();
+	/* Who was told that all is written can rely on it. */
+	if (cpu_id() == 1 && held.pages_out < 1)
+		abort();
+}
+
+static void a_page_that_changes_during_its_write_is_written_again(void **state)
+{
+	(void)state;
+	host_pager_init(&held, 64, PG(64));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	make_dirty(held.vo, 1);
+	held.hold = true;
+	host_run_cpus(1, 3, two_writers, NULL);
+	assert_int_equal(cache_write_back(held.vo, 0, UINT64_MAX), 0);
+	assert_int_equal(held.pages_out, 2);
+	assert_int_equal(held.vo->ndirty, 0);
+	host_pager_destroy(&held);
+}
+
+/*
+ * Reclaim
+ */
+
+static struct list hoard;
+
+/* All frames, those in the lists of other CPUs and in empty slabs too. */
+static void take_more(unsigned flags)
+{
+	struct page *pg;
+	uint64_t got;
+
+	do {
+		slab_reap();
+		buddy_drain();
+		for (got = 0; (pg = page_alloc(0, ALLOC_NORECLAIM | flags)) != NULL; got++)
+			list_add(&hoard, &pg->link);
+	} while (got);
+}
+
+static void take_all(void)
+{
+	list_init(&hoard);
+	take_more(0);
+}
+
+static uint64_t give(uint64_t n)
+{
+	uint64_t done = 0;
+
+	for (; done < n && !list_empty(&hoard); done++)
+		page_free(list_entry(list_pop(&hoard), struct page, link), 0);
+	return done;
+}
+
+#define BIG 1200 /* more pages than the stock of clean ones that stays */
+
+static void read_all(struct host_pager *p, unsigned n)
+{
+	struct page *pg;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(cache_get(p->vo, i, CACHE_READAHEAD, &pg), 0);
+		cache_put(pg);
+	}
+}
+
+static void used_pages_go_when_the_others_are_not_enough(void **state)
+{
+	static struct host_pager p;
+	uint64_t freed;
+
+	(void)state;
+	host_pager_init(&p, BIG, PG(BIG));
+	read_all(&p, BIG);
+	read_all(&p, BIG); /* all were used again */
+	freed = reclaim_clean(100);
+	assert_true(freed >= 100);
+	assert_int_equal(p.vo->npages, BIG - freed);
+	assert_int_equal(reclaim_clean(0), 0);
+	/* The stock stays. */
+	while (reclaim_clean(100))
+		;
+	assert_true(p.vo->npages > 0);
+	host_pager_destroy(&p);
+}
+
+static void mapped_pages_are_unmapped_and_locked_ones_stay(void **state)
+{
+	static struct host_pager p;
+	struct mm_map_request rq = {.kind = MM_AREA_FILE,
+		.vaddr = AT,
+		.len = PG(8),
+		.vmflags = VM_READ,
+		.map_flags = MM_MAP_FIXED,
+		.object = NULL,
+		.offset = PG(4)};
+	vaddr_t va;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	rq.object = p.vo;
+	read_all(&p, 64);
+	assert_int_equal(mm_map(ctx, &rq, &va), 0);
+	rq.vaddr = 2 * AT;
+	rq.offset = PG(32);
+	rq.len = PG(4);
+	assert_int_equal(mm_map(ctx, &rq, &va), 0);
+	assert_int_equal(env_read(AT + PG(1)), host_pager_byte(5, 0));
+	assert_int_equal(env_read(2 * AT), host_pager_byte(32, 0));
+	assert_int_equal(mm_lock_range(ctx, AT, PG(8), true, true), 0);
+	assert_int_equal(cache_drop_clean(p.vo), 64 - 8);
+	assert_true(pmap_query(&ctx->pmap, AT + PG(1)).present);
+	assert_false(pmap_query(&ctx->pmap, 2 * AT).present);
+	assert_int_equal(munmap(ctx, AT, PG(8)), 0);
+	assert_int_equal(munmap(ctx, 2 * AT, PG(8)), 0);
+	host_pager_destroy(&p);
+}
+
+static unsigned shrunk, shrink_gives = 16;
+
+static uint64_t shrink(void)
+{
+	shrunk++;
+	return give(shrink_gives);
+}
+
+static uint64_t shrink_nothing(void)
+{
+	return 0;
+}
+
+static void shrinkers_are_asked_when_no_clean_page_is_left(void **state)
+{
+	struct page *pg;
+
+	(void)state;
+	reclaim_init();
+	reclaim_add_shrinker(shrink_nothing);
+	reclaim_add_shrinker(shrink);
+	take_all();
+	pg = page_alloc(0, 0);
+	assert_non_null(pg);
+	assert_true(shrunk > 0);
+	page_free(pg, 0);
+	give(UINT64_MAX);
+	/* Frames come free, but no large block: that is not tried for ever. */
+	take_all();
+	shrink_gives = 1;
+	assert_null(page_alloc(4, 0));
+	shrink_gives = 0;
+	take_more(0);
+	assert_null(page_alloc(0, 0));
+	give(UINT64_MAX);
+}
+
+static void dirty_pages_are_written_to_become_free(void **state)
+{
+	static struct host_pager p;
+	struct page *pg;
+
+	(void)state;
+	host_pager_init(&p, BIG, PG(BIG));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	mm_tune.dirty_background_ratio = mm_tune.dirty_ratio = 100;
+	read_all(&p, BIG);
+	for (unsigned i = 0; i < BIG; i++)
+		make_dirty(p.vo, i);
+	reclaim_init();
+	take_all();
+	pg = page_alloc(0, 0);
+	assert_non_null(pg);
+	assert_true(p.pages_out > 0);
+	page_free(pg, 0);
+	give(UINT64_MAX);
+	host_pager_destroy(&p);
+}
+
+/* Metadata are read with the file system's locks held: their frame comes from clean pages at most. */
+static void metadata_get_clean_pages_only(void **state)
+{
+	static struct host_pager p, meta;
+	struct page *pg;
+
+	(void)state;
+	host_pager_init(&p, BIG, PG(BIG));
+	host_pager_init(&meta, 16, PG(16));
+	meta.vo->vo_flags |= VMO_DEVICE_META;
+	read_all(&p, BIG);
+	list_init(&hoard);
+	take_more(ALLOC_RESERVE);
+	assert_int_equal(cache_get(meta.vo, 2, 0, &pg), 0);
+	cache_put(pg);
+	assert_true(p.vo->npages < BIG);
+	while (cache_drop_all_clean())
+		;
+	/* None is left: an error. */
+	take_more(ALLOC_RESERVE);
+	assert_int_equal(cache_get(meta.vo, 3, 0, &pg), -ENOMEM);
+	give(UINT64_MAX);
+	host_pager_destroy(&meta);
+	host_pager_destroy(&p);
+}
+
+static void the_reserve_has_bounds(void **state)
+{
+	uint64_t old = buddy_reserve_frames();
+
+	(void)state;
+	assert_int_equal(buddy_set_reserve(15), -EINVAL);
+	assert_int_equal(buddy_set_reserve(buddy_total_frames() / 4 + 1), -EINVAL);
+	assert_int_equal(buddy_set_reserve(100), 0);
+	assert_int_equal(buddy_reserve_frames(), 100);
+	assert_int_equal(buddy_set_reserve(old), 0);
+}
+
+/*
+ * Out of memory
+ */
+
+static int answer;
+static unsigned asked;
+
+static int oom(void)
+{
+	asked++;
+	if (answer == 0 && !give(8))
+		return -ENOMEM;
+	return answer;
+}
+
+static void a_process_is_ended_when_nothing_else_helps(void **state)
+{
+	struct page *pg;
+
+	(void)state;
+	mm_set_oom_handler(oom);
+	take_all();
+	/* For single frames only. */
+	assert_null(page_alloc(1, 0));
+	assert_int_equal(asked, 0);
+	answer = 0;
+	pg = page_alloc(0, 0);
+	assert_non_null(pg);
+	assert_int_equal(asked, 1);
+	list_add(&hoard, &pg->link);
+	take_more(0);
+	answer = -ENOMEM;
+	assert_null(page_alloc(0, 0));
+	/* Who is ended itself gets at the reserve, to come to its end. */
+	answer = -EINTR;
+	pg = page_alloc(0, 0);
+	assert_non_null(pg);
+	page_free(pg, 0);
+	give(UINT64_MAX);
+	mm_set_oom_handler(NULL);
+	take_all();
+	assert_null(page_alloc(0, 0));
+	give(UINT64_MAX);
+}
+
+/* What the context costs without any page: tables and vmaps. */
+static uint64_t base_score(void)
+{
+	return OOM_SCORE_PAGE * ctx->pmap.tables +
+	       OOM_SCORE_PAGE * ctx->nvmaps * sizeof(struct vmap) / PAGE_SIZE;
+}
+
+static void the_score_is_what_the_end_would_free(void **state)
+{
+	struct mm_map_request shm = {.kind = MM_AREA_NORMAL,
+		.vaddr = 2 * AT,
+		.len = PG(8),
+		.vmflags = RW,
+		.map_flags = MM_MAP_SHARED | MM_MAP_FIXED};
+	struct vm_object *file = env_file(PG(8));
+	struct mm_context *child;
+	vaddr_t va;
+
+	(void)state;
+	env_map_at(AT, PG(600), RW);
+	assert_int_equal(mm_oom_score(ctx), base_score());
+	for (unsigned i = 0; i < 600; i++)
+		env_write(AT + PG(i), 1);
+	assert_int_equal(mm_oom_score(ctx), base_score() + 600 * OOM_SCORE_PAGE);
+	/* Pages that a child has too come free by the end of both. */
+	child = mm_fork_context(ctx);
+	assert_int_equal(mm_oom_score(ctx), base_score() + 600);
+	env_write(AT + PG(5), 2);
+	assert_int_equal(mm_oom_score(ctx), base_score() + 601);
+	mm_put_context(child);
+	mm_clear_context(ctx);
+	/* So does shared memory by the end of all who map it. */
+	assert_int_equal(mm_map(ctx, &shm, &va), 0);
+	for (unsigned i = 0; i < 4; i++)
+		env_write(va + PG(i), 1);
+	assert_int_equal(mm_oom_score(ctx), base_score() + 4 * OOM_SCORE_PAGE);
+	child = mm_fork_context(ctx);
+	assert_int_equal(mm_oom_score(ctx), base_score() + 4 * OOM_SCORE_PAGE / 2);
+	mm_put_context(child);
+	mm_clear_context(ctx);
+	/* Pages of files are no reason. */
+	shm.kind = MM_AREA_FILE;
+	shm.object = file;
+	assert_int_equal(mm_map(ctx, &shm, &va), 0);
+	env_write(va, 1);
+	assert_int_equal(mm_oom_score(ctx), base_score());
+	mm_clear_context(ctx);
+	env_file_end(file);
+}
+
+static struct mm_context *victim;
+
+static void end_or_wait(void *arg)
+{
+	bool *was_gone = arg;
+
+	if (cpu_id() == 1) {
+		usleep(3000);
+		mm_put_context(victim);
+	} else {
+		*was_gone = mm_oom_wait_gone(victim, UINT64_MAX);
+		mm_drop_context(victim);
+	}
+}
+
+static void a_reaped_context_has_no_memory_and_no_faults(void **state)
+{
+	bool gone = false;
+	uint64_t free_before;
+
+	(void)state;
+	victim = ctx;
+	env_map_at(AT, PG(600), RW);
+	env_map_at(2 * AT, PG(3), RW);
+	for (unsigned i = 0; i < 600; i++)
+		env_write(AT + PG(i), 1);
+	free_before = env_free_frames();
+	mm_oom_reap(ctx);
+	assert_true(env_free_frames() >= free_before + 600);
+	assert_int_equal(env_read(AT), -EINTR);
+	assert_int_equal(PTR_ERR(mm_fork_context(ctx)), -EINTR);
+	env_load(NULL);
+	mm_hold_context(victim);
+	assert_false(mm_oom_wait_gone(victim, clock_monotonic_ns() + 1000));
+	assert_false(mm_oom_wait_leaving(UINT64_MAX)); /* there is none */
+	host_run_cpus(1, 2, end_or_wait, &gone);
+	assert_true(gone);
+	ctx = mm_create_context();
+}
+
+/*
+ * Promises
+ */
+
+static void promises_are_kept_in_the_strict_mode(void **state)
+{
+	struct mm_map_request shm = {
+		.kind = MM_AREA_NORMAL, .len = 0, .vmflags = RW, .map_flags = MM_MAP_SHARED};
+	uint64_t most, total = commit_total();
+	struct mm_context *child;
+	vaddr_t va, out;
+
+	(void)state;
+	mm_tune.overcommit_memory = OVERCOMMIT_NEVER;
+	most = commit_limit() - total;
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(most + 1), RW, 0, &va), -ENOMEM);
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(most + 1), RW | VM_NORESERVE, 0, &va), -ENOMEM);
+	shm.len = PG(most + 1);
+	assert_int_equal(mm_map(ctx, &shm, &va), -ENOMEM);
+	assert_int_equal(commit_total(), total);
+	/* What can never be written is not counted until it can. */
+	assert_int_equal(mmap_anonymous(ctx, AT, PG(most + 1), VM_READ, MM_MAP_FIXED, &va), 0);
+	assert_int_equal(vm_protect(ctx, AT, PG(most + 1), RW, false), -ENOMEM);
+	assert_int_equal(munmap(ctx, AT + PG(most - 10), PG(11)), 0);
+	assert_int_equal(vm_protect(ctx, AT, PG(most - 10), RW, false), 0);
+	assert_int_equal(commit_total(), total + most - 10);
+	assert_int_equal(vm_protect(ctx, AT, PG(most - 10), VM_READ, false), 0);
+	assert_int_equal(vm_protect(ctx, AT, PG(most - 10), RW, false), 0);
+	child = mm_fork_context(ctx);
+	assert_int_equal(PTR_ERR(child), -ENOMEM);
+	ctx->brk_start = ctx->brk = 2 * AT;
+	assert_int_equal(mm_brk(ctx, 2 * AT + PG(11)), 2 * AT);
+	assert_int_equal(mm_brk(ctx, 2 * AT + PG(2)), 2 * AT + PG(2));
+	env_map_at(3 * AT, PG(2), RW | VM_GROWSDOWN);
+	assert_int_equal(env_write(3 * AT - PG(7), 1), -EFAULT);
+	assert_int_equal(env_write(3 * AT - PG(2), 1), 0);
+	assert_int_equal(mmap_anonymous(ctx, 4 * AT, PG(2), RW, MM_MAP_FIXED, &va), 0);
+	assert_int_equal(mm_remap(ctx, va, PG(2), PG(9), MREMAP_MAYMOVE, 0, &out), -ENOMEM);
+	assert_int_equal(mm_remap(ctx, va, PG(2), PG(4), MREMAP_MAYMOVE, 0, &out), 0);
+	assert_int_equal(commit_total(), commit_limit());
+	mm_clear_context(ctx);
+	assert_int_equal(commit_total(), total);
+}
+
+static void promises_are_made_in_the_others(void **state)
+{
+	uint64_t all = buddy_total_frames(), total = commit_total();
+	vaddr_t va;
+
+	(void)state;
+	/* Obvious nonsense is refused, unless it is said not to be reserved. */
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(all + 1), RW, 0, &va), -ENOMEM);
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(all + 1), RW | VM_NORESERVE, 0, &va), 0);
+	assert_int_equal(commit_total(), total);
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(all), RW, 0, &va), 0);
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(all), RW, 0, &va), 0);
+	assert_int_equal(commit_total(), total + 2 * all);
+	mm_tune.overcommit_memory = OVERCOMMIT_ALWAYS;
+	assert_int_equal(mmap_anonymous(ctx, 0, PG(2 * all), RW, 0, &va), 0);
+}
+
+/* A fault that waits for the file system to prepare a page says why it could not. */
+static int writable_answer;
+
+static int make_writable(struct vm_object *vo, pgidx_t idx)
+{
+	(void)vo;
+	(void)idx;
+	return writable_answer;
+}
+
+static void a_page_that_cannot_be_made_writable_is_a_bus_error(void **state)
+{
+	static const int answers[][2] = {
+		{-ENOSPC, -EIO}, {-ENOMEM, -ENOMEM}, {-EINTR, -EINTR}, {0, 0}};
+	struct vm_object_ops ops = env_file_ops;
+	struct vm_object *vo;
+	struct mm_map_request rq = {.kind = MM_AREA_FILE,
+		.vaddr = AT,
+		.len = PG(2),
+		.vmflags = RW,
+		.map_flags = MM_MAP_SHARED | MM_MAP_FIXED};
+	vaddr_t va;
+
+	(void)state;
+	mm_tune.dirty_writeback_centisecs = 100000;
+	ops.make_writable = make_writable;
+	vo = rq.object = vm_object_create_file("file", PG(2), &ops, NULL);
+	assert_int_equal(mm_map(ctx, &rq, &va), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(answers); i++) {
+		writable_answer = answers[i][0];
+		assert_int_equal(env_write(AT + PG(i % 2), 1), answers[i][1]);
+	}
+	mm_clear_context(ctx);
+	cache_discard(vo);
+	vm_object_put(vo);
+}
+
+#define pressure_test(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+
+static int machine(void **state)
+{
+	env_machine(state);
+	cache_init();
+	buddy_set_reclaim(NULL);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		pressure_test(the_flusher_writes_what_is_dirty_by_itself),
+		pressure_test(who_makes_pages_dirty_waits_while_there_are_too_many),
+		pressure_test(throttling_ends_when_nothing_comes_of_it),
+		pressure_test(unlinked_files_and_those_without_a_store_are_not_written),
+		pressure_test(write_back_of_a_range_stops_at_its_end),
+		pressure_test(a_page_that_changes_during_its_write_is_written_again),
+		pressure_test(used_pages_go_when_the_others_are_not_enough),
+		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
+		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
+		pressure_test(dirty_pages_are_written_to_become_free),
+		pressure_test(metadata_get_clean_pages_only),
+		pressure_test(the_reserve_has_bounds),
+		pressure_test(a_process_is_ended_when_nothing_else_helps),
+		pressure_test(the_score_is_what_the_end_would_free),
+		pressure_test(a_reaped_context_has_no_memory_and_no_faults),
+		pressure_test(promises_are_kept_in_the_strict_mode),
+		pressure_test(promises_are_made_in_the_others),
+		pressure_test(a_page_that_cannot_be_made_writable_is_a_bus_error),
+	};
+
+	return cmocka_run_group_tests_name("pressure", tests, machine, NULL);
+}
