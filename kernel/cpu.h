@@ -193,6 +193,8 @@ bool cpu_random(uint64_t *out);
 uint64_t cpu_hwcap(void);
 uint64_t cpu_hwcap2(void);
 size_t cpu_min_signal_stack(void);
+/* Physical addresses have so many bits. */
+unsigned cpu_phys_bits(void);
 /* CPU name and flags for /proc/cpuinfo. */
 size_t cpu_describe(unsigned cpu, char *buf, size_t size);
 

@@ -152,6 +152,16 @@ void klog_print_raw(const char *s, size_t n)
 	spin_unlock_irqrestore(&log_lock, flags);
 }
 
+irqflags_t klog_hold_consoles(void)
+{
+	return spin_lock_irqsave(&log_lock);
+}
+
+void klog_release_consoles(irqflags_t flags)
+{
+	spin_unlock_irqrestore(&log_lock, flags);
+}
+
 void klog_set_console_level(int level)
 {
 	WRITE_ONCE(console_level, level);

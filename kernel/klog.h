@@ -5,6 +5,7 @@
 #ifndef KLOG_H
 #define KLOG_H
 
+#include "cpu.h"
 #include "lib/base.h"
 
 /* Linux's levels (syslog(2)). */
@@ -35,6 +36,10 @@ struct klog_console {
 	void (*write)(struct klog_console *con, const char *s, size_t n);
 };
 void klog_register_console(struct klog_console *con);
+/* No console is written to between the two, whatever is logged elsewhere waits: for who changes what
+ * a console writes to. Interrupts off, no more than a moment. => rank 99 held in between */
+irqflags_t klog_hold_consoles(void);
+void klog_release_consoles(irqflags_t flags);
 void klog_set_console_level(int level);
 int klog_console_level(void);
 /* Text for the consoles alone, as it is: the output of the kernel tests. */

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "cpu.h"
 #include "dev/block.h"
+#include "dev/mem.h"
 #include "dev/random.h"
 #include "dev/rtc.h"
 #include "dev/tty.h"
@@ -71,6 +72,8 @@ static void init_devices(void)
 		ramdisk_init(boot_info.module_base, boot_info.module_len); /* /dev/ram0 */
 	pci_init();							   /* what is plugged in */
 	virtio_blk_init();						   /* /dev/vda and on */
+	mem_device_init();						   /* /dev/mem */
+	bochs_fb_init();						   /* /dev/fb0 */
 }
 
 /* root=, or the boot module, or the first disk. */

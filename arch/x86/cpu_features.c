@@ -178,6 +178,11 @@ static void append(char *buf, size_t size, size_t *len, const char *text)
 	*len += str_copy(buf + MIN(*len, size), text, size - MIN(*len, size));
 }
 
+unsigned cpu_phys_bits(void)
+{
+	return cpu_features.phys_bits;
+}
+
 size_t cpu_describe(unsigned cpu, char *buf, size_t size)
 {
 	const struct cpu_features *f = &cpu_features;

@@ -36,7 +36,8 @@
 enum state { TEXT, ESCAPE, CSI };
 
 static struct {
-	volatile uint16_t *cells;
+	volatile uint16_t *cells;  /* what is written: the screen, or the shadow */
+	volatile uint16_t *screen; /* NULL: no text screen */
 	unsigned row, col;
 	unsigned saved_row, saved_col;
 	bool wrap; /* a character was put into the last column: the next one goes to a new line */
@@ -46,6 +47,10 @@ static struct {
 	unsigned params[PARAMS_MAX], nparams;
 	bool private;
 } con;
+
+/* The text while somebody else shows something on the screen. */
+static uint16_t shadow[ROWS * COLS];
+static struct tty *console_tty;
 
 static uint16_t cell(uint8_t c)
 {
@@ -341,7 +346,7 @@ static unsigned read_cursor(void)
 
 static void console_write(struct tty *tty, const char *s, size_t n)
 {
-	unsigned at = read_cursor();
+	unsigned at = con.cells == shadow ? con.row * COLS + con.col : read_cursor();
 
 	(void)tty;
 	/* The kernel log may have moved it. */
@@ -349,7 +354,34 @@ static void console_write(struct tty *tty, const char *s, size_t n)
 		go_to(at / COLS, at % COLS);
 	for (size_t i = 0; i < n; i++)
 		put_char((uint8_t)s[i]);
-	show_cursor();
+	if (con.cells != shadow)
+		show_cursor();
+}
+
+/* Go on in other cells with what these show. */
+static void change_cells(volatile uint16_t *to)
+{
+	irqflags_t flags;
+
+	if (!con.screen)
+		return;
+	flags = spin_lock_irqsave(&console_tty->lock);
+	for (unsigned i = 0; i < ROWS * COLS; i++)
+		to[i] = con.cells[i];
+	con.cells = to;
+	if (to == con.screen)
+		show_cursor();
+	spin_unlock_irqrestore(&console_tty->lock, flags);
+}
+
+void console_hide(void)
+{
+	change_cells(shadow);
+}
+
+void console_show(void)
+{
+	change_cells(con.screen);
 }
 
 struct tty *console_init(void)
@@ -369,5 +401,7 @@ struct tty *console_init(void)
 	tty = tty_register("tty0", MKDEV(TTY_MAJOR, 0), &driver);
 	tty_register_alias(tty, "tty1", MKDEV(TTY_MAJOR, 1));
 	tty_set_winsize(tty, ROWS, COLS);
+	console_tty = tty;
+	con.screen = con.cells;
 	return tty;
 }
