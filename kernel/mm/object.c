@@ -87,6 +87,13 @@ int vm_object_charge(struct vm_object *vo)
 	return err;
 }
 
+void vm_object_set_owner(struct vm_object *vo, const struct vm_object_ops *ops, void *owner)
+{
+	assert(vo->kind == VMO_ZERO && !vo->ops);
+	vo->ops = ops;
+	vo->owner = owner;
+}
+
 struct vm_object *vm_object_create_in_place(
 	const char *name, paddr_t base, uint64_t len, vm_flags_t prot)
 {
@@ -152,7 +159,7 @@ static void object_destroy(struct vm_object *vo)
 		n_all--;
 	}
 	spin_unlock(&lists_lock);
-	assert(list_empty(&vo->vo_mappings));
+	assert(list_empty(&vo->vo_mappings) && vo->vo_nmaps == 0);
 	rw_write_lock(&vo->lock);
 	while ((pg = object_next_locked(vo, &idx))) {
 		assert(!page_is(pg, PG_BUSY | PG_WRITING));

@@ -29,8 +29,8 @@ struct vm_quota {
 	uint64_t limit; /* (c) */
 };
 
-/* What the owner of a file object provides; registered by filemap and block devices. Called with no
- * mm lock held; may sleep. */
+/* What the owner of an object provides: file objects need the first two, others may have what suits
+ * them. Called with no mm lock held and may sleep, where nothing else is said. */
 struct vm_object_ops {
 	/* Fill the pages first .. first + n - 1 (BUSY, pinned, consecutive) from backing store. 0
 	 * or -errno. */
@@ -42,6 +42,10 @@ struct vm_object_ops {
 	 * each time a clean page becomes dirty, before that. 0, -ENOSPC, -EFBIG, -EIO, -ENOMEM.
 	 * NULL: nothing to do. => no lock of rank 33 or above */
 	int (*make_writable)(struct vm_object *vo, pgidx_t idx);
+	/* A vmap begins, or has ceased, to map the object: vo_nmaps is what it is now. Such vmaps are
+	 * never merged, so that they can be counted. Both or neither. => object locked (write) */
+	void (*mapped)(struct vm_object *vo);
+	void (*unmapped)(struct vm_object *vo);
 	/* The last reference went: the object has no pages any more. */
 	void (*release)(struct vm_object *vo);
 };
@@ -64,13 +68,14 @@ struct vm_object {
 	uint64_t ndirty;	   /* (a) dirty pages; changed under mark_lock */
 	uint64_t nwriting;	   /* (a) pages under write-back */
 	struct list vo_mappings;   /* (60) struct vmap.object_link of all vmaps that map it */
+	uint64_t vo_nmaps;	   /* (60) how many they are */
 	uint64_t vo_truncations;   /* (60) visits to the private pages of the mappings so far */
 	uint32_t writable_maps;	   /* (60) shared mappings that may write (seals, ETXTBSY) */
 	struct list dirty_link;	   /* (65) in the list of objects with dirty pages */
 	struct list all_link;	   /* (65) in the list of file objects (reclaim's hand) */
 	paddr_t base;		   /* (c) VMO_PHYS: first byte */
-	const struct vm_object_ops *ops; /* (c) VMO_FILE */
-	void *owner; /* (c) VMO_FILE: inode or block device; VMO_CALLBACK: cookie */
+	const struct vm_object_ops *ops; /* (c) VMO_FILE; VMO_ZERO may have some */
+	void *owner; /* (c) of ops: inode, block device, segment; VMO_CALLBACK: cookie */
 };
 
 /* Lazy zero-filled object of len bytes: no frame until mapped and touched. ERR_PTR(-ENOMEM). One
@@ -84,6 +89,8 @@ int __must_check vm_object_charge(struct vm_object *vo);
 void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q);
 /* Would one more page be too many? => lock held */
 bool vm_object_is_full(const struct vm_object *vo);
+/* Who is told what becomes of the zero object; once, before others know it. */
+void vm_object_set_owner(struct vm_object *vo, const struct vm_object_ops *ops, void *owner);
 /* Over a physical range that is never allocated or freed here. base page aligned. */
 struct vm_object *vm_object_create_in_place(
 	const char *name, paddr_t base, uint64_t len, vm_flags_t prot);

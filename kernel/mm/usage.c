@@ -40,12 +40,10 @@ static void count_object_page(void *cookie, vaddr_t va, struct pmap_entry entry)
 
 static uint64_t count_holders(struct vm_object *vo)
 {
-	const struct list *item;
-	uint64_t n = 0;
+	uint64_t n;
 
 	rw_read_lock(&vo->lock);
-	for (item = vo->vo_mappings.next; item != &vo->vo_mappings; item = item->next)
-		n++;
+	n = vo->vo_nmaps;
 	rw_read_unlock(&vo->lock);
 	return MAX(n, 1ul);
 }

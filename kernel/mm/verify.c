@@ -3,7 +3,7 @@
  *
  *	vmaps sorted, disjoint, aligned, in the user range; gaps right; counters equal a recount
  *	slots of a handle: no two vmaps overlap, nothing occupied outside all of them
- *	an object's list names the vmaps that name it
+ *	an object's list names the vmaps that name it, and their number is right
  *	a translation maps the topmost page with rights within the vmap's
  *	writable in a private vmap  =>  exclusive path and one share
  *	writable in a shared file vmap  =>  page dirty
@@ -49,14 +49,16 @@ static void verify_gaps(const struct vmap *vm, const struct vmap *prev)
 static void verify_object(struct vmap *vm)
 {
 	struct vmap *other;
-	unsigned found = 0;
+	uint64_t found = 0, all = 0;
 
 	must_at((vm->offset & PAGE_MASK) == 0, vm);
 	rw_read_lock(&vm->object->lock);
 	list_for_each_entry (other, &vm->object->vo_mappings, object_link) {
 		must_at(other->object == vm->object, other);
 		found += other == vm;
+		all++;
 	}
+	must_at(vm->object->vo_nmaps == all, vm);
 	rw_read_unlock(&vm->object->lock);
 	must_at(found == 1, vm);
 }

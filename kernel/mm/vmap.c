@@ -109,9 +109,14 @@ static bool may_write_object(const struct vmap *vm)
 /* Enter vm in its object's list. => object locked (write) */
 static void link_object_locked(struct vmap *vm)
 {
-	list_add_tail(&vm->object->vo_mappings, &vm->object_link);
+	struct vm_object *vo = vm->object;
+
+	list_add_tail(&vo->vo_mappings, &vm->object_link);
+	vo->vo_nmaps++;
 	if (may_write_object(vm))
-		vm->object->writable_maps++;
+		vo->writable_maps++;
+	if (vo->ops && vo->ops->mapped)
+		vo->ops->mapped(vo);
 }
 
 void vmap_attach(struct vmap *vm, struct vm_object *vo, uint64_t offset)
@@ -139,8 +144,11 @@ void vmap_detach(struct vmap *vm)
 		return;
 	rw_write_lock(&vo->lock);
 	list_remove(&vm->object_link);
+	vo->vo_nmaps--;
 	if (may_write_object(vm))
 		vo->writable_maps--;
+	if (vo->ops && vo->ops->unmapped)
+		vo->ops->unmapped(vo);
 	rw_write_unlock(&vo->lock);
 }
 
@@ -294,6 +302,12 @@ static bool upper_continues(const struct vmap *a, const struct vmap *b)
 	return amap_may_grow(a->amap ? a->amap : b->amap);
 }
 
+/* Does somebody count the vmaps of the object? */
+static bool is_counted(const struct vm_object *vo)
+{
+	return vo && vo->ops && vo->ops->mapped;
+}
+
 static bool can_merge(const struct vmap *a, const struct vmap *b)
 {
 	uint64_t size = (uint64_t)a->npages << PAGE_SHIFT;
@@ -303,7 +317,8 @@ static bool can_merge(const struct vmap *a, const struct vmap *b)
 	       a->file == b->file && a->handler == b->handler && a->cookie == b->cookie &&
 	       (!a->object || b->offset == a->offset + size) &&
 	       b->file_len == file_len_after(a->file_len, size) && upper_continues(a, b) &&
-	       a->truncate_seen == b->truncate_seen && strcmp(a->name, b->name) == 0;
+	       a->truncate_seen == b->truncate_seen && strcmp(a->name, b->name) == 0 &&
+	       !is_counted(a->object);
 }
 
 /* b's range becomes part of a; b dies. */

@@ -451,7 +451,7 @@ static void memory_descriptor_lists(void **state)
 
 static int publish(void)
 {
-	int err = vm_share_publish(ctx, AT, "area");
+	int err = vm_share_publish(vmap_find(ctx, AT)->object, "area");
 
 	if (!err)
 		assert_int_equal(vm_share_withdraw("area"), 0);

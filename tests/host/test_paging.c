@@ -8,7 +8,6 @@
 #include "mm/dmabuf.h"
 #include "mm/kva.h"
 #include "mm/paging.h"
-#include "mm/share.h"
 #include "mm/tune.h"
 #include "mm/usage.h"
 
@@ -583,46 +582,8 @@ static void populate_makes_what_is_mapped_resident(void **state)
 }
 
 /*
- * Names, devices, usage
+ * Devices, usage
  */
-
-static void an_area_is_found_by_its_name(void **state)
-{
-	char long_name[VM_OBJECT_NAME_MAX + 1];
-	struct mm_map_request rq = {
-		.kind = MM_AREA_NORMAL, .len = PG(2), .vmflags = RW, .map_flags = MM_MAP_SHARED};
-	struct mm_map_request callback = {
-		.kind = MM_AREA_CALLBACK, .len = PG(1), .vmflags = VM_READ, .handler = no_page};
-	struct vm_object *vo, *file = env_file(PG(1));
-	vaddr_t a, b, private = env_map(PG(1), RW), c;
-
-	(void)state;
-	SETTLE(mm_map(ctx, &rq, &a));
-	SETTLE(mm_map(ctx, &callback, &c));
-	env_write(a + PG(1), 7);
-	memset(long_name, 'x', sizeof(long_name));
-	long_name[VM_OBJECT_NAME_MAX] = 0;
-	assert_int_equal(vm_share_publish(ctx, a, long_name), -ENAMETOOLONG);
-	assert_int_equal(vm_share_publish(ctx, AT, "x"), -EFAULT);
-	assert_int_equal(vm_share_publish(ctx, private, "x"), -EINVAL);
-	assert_int_equal(vm_share_publish(ctx, c, "x"), -EINVAL);
-	assert_int_equal(vm_share_publish(ctx, a + PG(1), "x"), 0);
-	assert_int_equal(vm_share_publish(ctx, a, "y"), 0);
-	assert_int_equal(vm_share_publish(ctx, a, "x"), -EEXIST);
-	assert_int_equal(PTR_ERR(vm_share_open("z")), -ENOENT);
-	vo = vm_share_open("x");
-	assert_int_equal(mm_map_shared_area(ctx, vo, 0, RW, &b), 0);
-	assert_int_equal(env_read(b + PG(1)), 7);
-	assert_int_equal(mm_map_shared_area(ctx, vo, b, RW, &b), -EEXIST);
-	assert_int_equal(mm_map_shared_area(ctx, file, AT, VM_READ, &b), 0);
-	assert_int_equal(env_read(AT), file_byte(0));
-	vm_object_put(vo);
-	assert_int_equal(vm_share_withdraw("x"), 0);
-	assert_int_equal(vm_share_withdraw("x"), -ENOENT);
-	assert_int_equal(vm_share_withdraw("y"), 0);
-	mm_clear_context(ctx);
-	env_file_end(file);
-}
 
 static void device_memory_is_in_one_piece(void **state)
 {
@@ -811,7 +772,6 @@ int main(void)
 		env_test(the_number_of_areas_has_a_limit),
 		env_test(a_whole_area_is_freed_by_any_address_in_it),
 		env_test(populate_makes_what_is_mapped_resident),
-		env_test(an_area_is_found_by_its_name),
 		env_test(device_memory_is_in_one_piece),
 		env_test(usage_tells_own_from_shared),
 		env_test(usage_of_shared_memory_and_of_windows),
