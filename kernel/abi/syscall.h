@@ -39,6 +39,9 @@
 	SYSCALL(26, msync) \
 	SYSCALL(27, mincore) \
 	SYSCALL(28, madvise) \
+	SYSCALL(29, shmget) \
+	SYSCALL(30, shmat) \
+	SYSCALL(31, shmctl) \
 	SYSCALL(32, dup) \
 	SYSCALL(33, dup2) \
 	SYSCALL(34, pause) \
@@ -56,6 +59,7 @@
 	SYSCALL(61, wait4) \
 	SYSCALL(62, kill) \
 	SYSCALL(63, uname) \
+	SYSCALL(67, shmdt) \
 	SYSCALL(72, fcntl) \
 	SYSCALL(73, flock) \
 	SYSCALL(74, fsync) \

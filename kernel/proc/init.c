@@ -24,6 +24,7 @@
 #include "proc/process.h"
 #include "proc/procfs.h"
 #include "proc/rlimit.h"
+#include "proc/shm.h"
 #include "proc/signal.h"
 #include "proc/sleep.h"
 #include "sched/clock.h"
@@ -64,6 +65,7 @@ void proc_init(void)
 	process_caches_init();
 	signal_init();
 	futex_init();
+	shm_init();
 	sleep_init();
 	jobctl_init();
 	pipe_set_sigpipe(sigpipe_self);

@@ -466,12 +466,13 @@ static ssize_t mounts_readlink(const struct proc_ref *ref, char *buf, size_t siz
 	return (ssize_t)n;
 }
 
-#define ROOT_LINKS 4
+#define ROOT_LINKS 5
 static struct proc_entry root_entries[48] = {
 	PROC_LINK("self", self_readlink, NULL),
 	PROC_LINK("thread-self", thread_self_readlink, NULL),
 	PROC_LINK("mounts", mounts_readlink, NULL),
 	PROC_DIR("sys", &proc_sys_dir),
+	PROC_DIR("sysvipc", &proc_sysvipc_dir),
 };
 static struct proc_dir root_dir = {
 	.entries = root_entries,

@@ -2,12 +2,14 @@
  * /proc/PID/maps and smaps. The context's lock is held for one vmap at a time: what is copied from
  * it is put into words after, since names take locks of the file system.
  */
+#include "lib/fmt.h"
 #include "lib/string.h"
 #include "mm/context.h"
 #include "mm/slab.h"
 #include "mm/usage.h"
 #include "mm/vmap.h"
 #include "proc/procfs_priv.h"
+#include "proc/shm.h"
 
 #define MAPS_NAME_COLUMN 72 /* Linux pads to 25 + 6 * sizeof(long) - 1 */
 
@@ -17,7 +19,8 @@ struct map_line {
 	bool shared;
 	uint64_t offset;
 	struct file *file; /* a reference, or NULL */
-	char name[24];
+	int shmid;	   /* its number where there is a segment instead, or 0 */
+	char name[32];
 	struct mm_usage usage; /* smaps only */
 };
 
@@ -34,6 +37,16 @@ static const char *content_name(vmap_content_t content)
 	default:
 		return NULL;
 	}
+}
+
+/* A segment looks like a file without a directory whose number is the id. */
+static void note_segment(struct map_line *m, const struct vmap *vm)
+{
+	m->shmid = 0;
+	if (!vm->object || !shm_identify(vm->object, &m->shmid))
+		return;
+	m->offset = vm->offset;
+	fmt_snprintf(m->name, sizeof(m->name), "/%s (deleted)", vm->object->vo_name);
 }
 
 /* The first vmap that ends after va; false: there is none. */
@@ -53,6 +66,7 @@ static bool map_next(struct mm_context *ctx, vaddr_t va, bool count, struct map_
 		str_copy(m->name, vm->name, sizeof(m->name));
 		if (!m->name[0] && content_name(vm->content))
 			str_copy(m->name, content_name(vm->content), sizeof(m->name));
+		note_segment(m, vm);
 		m->usage = (struct mm_usage){.size = 0};
 		if (count)
 			mm_vmap_usage_locked(vm, &m->usage);
@@ -70,7 +84,7 @@ static void put_map(struct proc_text *t, const struct map_line *m, char *room)
 		m->flags & VM_READ ? 'r' : '-', m->flags & VM_WRITE ? 'w' : '-',
 		m->flags & VM_EXEC ? 'x' : '-', m->shared ? 's' : 'p',
 		(unsigned long long)m->offset, DEV_MAJOR(dev), DEV_MINOR(dev),
-		(unsigned long long)(m->file ? m->file->inode->ino : 0));
+		(unsigned long long)(m->file ? m->file->inode->ino : (uint64_t)m->shmid));
 	if (m->file) {
 		char *name = file_describe(task_current()->fs, m->file, room, PATH_MAX_LEN);
 

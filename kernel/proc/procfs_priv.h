@@ -110,6 +110,8 @@ extern const struct proc_dir proc_sys_dir;
 int __must_check proc_parse_number(const char *text, uint64_t *out);
 /* procfs_sysvm.c */
 extern const struct proc_dir proc_sysvm_dir;
+/* procfs_ipc.c */
+extern const struct proc_dir proc_sysvipc_dir;
 
 /* The process of ref with a reference, or NULL. */
 struct process *proc_ref_process(const struct proc_ref *ref);

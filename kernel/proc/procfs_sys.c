@@ -4,6 +4,7 @@
 #include "lib/string.h"
 #include "proc/exec.h"
 #include "proc/procfs_priv.h"
+#include "proc/shm.h"
 #include "proc/system.h"
 
 static int show_osrelease(struct proc_text *t, const struct proc_ref *ref)
@@ -92,12 +93,73 @@ static int store_randomize(const struct proc_ref *ref, char *text, size_t len)
 	return 0;
 }
 
+static int show_shmmax(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%llu\n", (unsigned long long)READ_ONCE(shm_limits.max));
+	return 0;
+}
+
+static int store_word(const char *text, uint64_t *word)
+{
+	uint64_t v;
+	int err = proc_parse_number(text, &v);
+
+	if (!err)
+		WRITE_ONCE(*word, v);
+	return err;
+}
+
+static int store_shmmax(const struct proc_ref *ref, char *text, size_t len)
+{
+	(void)ref;
+	(void)len;
+	return store_word(text, &shm_limits.max);
+}
+
+static int show_shmall(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%llu\n", (unsigned long long)READ_ONCE(shm_limits.all));
+	return 0;
+}
+
+static int store_shmall(const struct proc_ref *ref, char *text, size_t len)
+{
+	(void)ref;
+	(void)len;
+	return store_word(text, &shm_limits.all);
+}
+
+static int show_shmmni(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%u\n", READ_ONCE(shm_limits.mni));
+	return 0;
+}
+
+static int store_shmmni(const struct proc_ref *ref, char *text, size_t len)
+{
+	uint64_t v;
+	int err = proc_parse_number(text, &v);
+
+	(void)ref;
+	(void)len;
+	if (err || v > IPC_INDICES)
+		return -EINVAL;
+	WRITE_ONCE(shm_limits.mni, (unsigned)v);
+	return 0;
+}
+
 static const struct proc_entry kernel_entries[] = {
 	PROC_CONTROL("hostname", show_hostname, store_hostname),
 	PROC_FILE("osrelease", show_osrelease),
 	PROC_FILE("ostype", show_ostype),
 	PROC_CONTROL("pid_max", show_pid_max, store_pid_max),
 	PROC_CONTROL("randomize_va_space", show_randomize, store_randomize),
+	PROC_CONTROL("shmall", show_shmall, store_shmall),
+	PROC_CONTROL("shmmax", show_shmmax, store_shmmax),
+	PROC_CONTROL("shmmni", show_shmmni, store_shmmni),
 	PROC_FILE("version", show_version),
 };
 static const struct proc_dir kernel_dir = {

@@ -14,6 +14,7 @@ enum lock_rank {
 	/* sleeping locks: processes and files */
 	RANK_PROCESS_TREE = 10,
 	RANK_TTY = 15,
+	RANK_IPC = 18, /* keys and ids of shared memory are given out */
 	RANK_MOUNT = 20,
 	RANK_INODE_DIR = 21, /* directory inodes, parents first */
 	RANK_FILE_OFFSET = 25,

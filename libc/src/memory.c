@@ -83,6 +83,11 @@ int memfd_create(const char *name, unsigned int flags)
 	return (int)SYS(memfd_create, name, flags);
 }
 
+int mseal(void *addr, size_t len, unsigned long flags)
+{
+	return (int)SYS(mseal, addr, len, flags);
+}
+
 static char *current_break;
 __LOCK_INIT_RECURSIVE(static, break_lock)
 

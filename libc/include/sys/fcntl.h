@@ -52,10 +52,11 @@
 #define F_WRLCK 1
 #define F_UNLCK 2
 
-#define F_SEAL_SEAL   0x1
-#define F_SEAL_SHRINK 0x2
-#define F_SEAL_GROW   0x4
-#define F_SEAL_WRITE  0x8
+#define F_SEAL_SEAL	    0x1
+#define F_SEAL_SHRINK	    0x2
+#define F_SEAL_GROW	    0x4
+#define F_SEAL_WRITE	    0x8
+#define F_SEAL_FUTURE_WRITE 0x10
 
 #define AT_FDCWD	    (-100)
 #define AT_SYMLINK_NOFOLLOW 0x100
@@ -65,8 +66,12 @@
 #define AT_NO_AUTOMOUNT	    0x800
 #define AT_EMPTY_PATH	    0x1000
 
-#define FALLOC_FL_KEEP_SIZE  0x01
-#define FALLOC_FL_PUNCH_HOLE 0x02
+#define FALLOC_FL_KEEP_SIZE	 0x01
+#define FALLOC_FL_PUNCH_HOLE	 0x02
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#define FALLOC_FL_ZERO_RANGE	 0x10
+#define FALLOC_FL_INSERT_RANGE	 0x20
+#define FALLOC_FL_UNSHARE_RANGE	 0x40
 
 #define POSIX_FADV_NORMAL     0
 #define POSIX_FADV_RANDOM     1

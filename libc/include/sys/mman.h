@@ -41,6 +41,7 @@
 #define MADV_DONTNEED	      4
 #define MADV_FREE	      8
 #define MADV_REMOVE	      9
+#define MADV_REMOVE	      9
 #define MADV_DONTFORK	      10
 #define MADV_DOFORK	      11
 #define MADV_HUGEPAGE	      14
@@ -58,8 +59,9 @@
 #define MCL_CURRENT 1
 #define MCL_FUTURE  2
 
-#define MFD_CLOEXEC	  1
-#define MFD_ALLOW_SEALING 2
+#define MFD_CLOEXEC	  0x01
+#define MFD_ALLOW_SEALING 0x02
+#define MFD_HUGETLB	  0x04
 
 __BEGIN_DECLS
 
@@ -76,6 +78,9 @@ int munlock(const void *addr, size_t len);
 int mlockall(int flags);
 int munlockall(void);
 int memfd_create(const char *name, unsigned int flags);
+int mseal(void *addr, size_t len, unsigned long flags);
+int shm_open(const char *name, int flags, mode_t mode);
+int shm_unlink(const char *name);
 
 __END_DECLS
 

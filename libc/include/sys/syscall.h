@@ -365,6 +365,7 @@
 #define SYS_process_mrelease	    448
 #define SYS_futex_waitv		    449
 #define SYS_set_mempolicy_home_node 450
+#define SYS_mseal		    462
 
 /* => the kernel's result, or -1 with errno set. */
 long syscall(long number, ...);
