@@ -47,31 +47,6 @@ static bool wholly_inside(const struct range_op *op, vaddr_t va, unsigned level)
 	return va >= op->start && va + PT_SPAN(level) <= op->end;
 }
 
-/*
- * Begin: go down as long as the range lies in one entry and does not cover it. False: nothing is
- * there, or, to lower, nothing that it could change.
- */
-static inline bool range_begin(
-	const struct range_op *op, bool to_lower, uint64_t *entry, vaddr_t *base, unsigned *level)
-{
-	uint64_t need = PTE_P | (to_lower ? PTE_W : 0), at = op->pm->root;
-	vaddr_t differ = op->start ^ (op->end - 1), size = op->end - op->start;
-	unsigned l;
-
-#pragma GCC unroll 3
-	for (l = 4; l > 1; l--) {
-		if (differ >> PT_SHIFT(l) || size == PT_SPAN(l))
-			break;
-		at = LOAD_ACQUIRE(entries_of(at)[pt_index(op->start, l)]);
-		if ((at & need) != need)
-			return false;
-	}
-	*entry = at;
-	*level = l;
-	*base = ALIGN_DOWN(op->start, PT_SPAN(l) * PT_ENTRIES);
-	return true;
-}
-
 /* --- remove ---------------------------------------------------------------------------------- */
 
 static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
@@ -118,20 +93,69 @@ static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsi
 	}
 }
 
+/* The entry that points to va's leaf table, or 0. */
+static inline uint64_t leaf_table_entry(const struct pmap *pm, vaddr_t va)
+{
+	uint64_t at = pm->root;
+
+#pragma GCC unroll 3
+	for (unsigned level = 4; level > 1; level--) {
+		at = LOAD_ACQUIRE(entries_of(at)[pt_index(va, level)]);
+		if (!(at & PTE_P))
+			return 0;
+	}
+	return at;
+}
+
+/* Up to so many leaf tables are looked up one by one. */
+#define REMOVE_DIRECT 4
+
 uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
 	struct range_op op = {.pm = pm, .start = start, .end = end, .tb = tb};
-	uint64_t entry;
-	vaddr_t base;
-	unsigned level;
+	vaddr_t base = ALIGN_DOWN(start, PMAP_TABLE_SPAN);
 
 	dassert(end <= USER_MAX);
-	if (start < end && range_begin(&op, false, &entry, &base, &level))
-		remove_below(&op, entry, base, level);
+	if (start >= end)
+		return 0;
+	if (end - base > REMOVE_DIRECT * PMAP_TABLE_SPAN) {
+		remove_below(&op, pm->root, 0, 4);
+		return op.count;
+	}
+	for (; base < end; base += PMAP_TABLE_SPAN) {
+		uint64_t entry = leaf_table_entry(pm, base);
+
+		if (entry)
+			remove_leaf(&op, entry, base);
+	}
 	return op.count;
 }
 
 /* --- lower and protect ----------------------------------------------------------------------- */
+
+/*
+ * Begin to lower: go down as long as the range lies in one entry and does not cover it. False: nothing
+ * is there, or nothing that lowering could change.
+ */
+static bool lower_begin(const struct range_op *op, uint64_t *entry, vaddr_t *base, unsigned *level)
+{
+	uint64_t need = PTE_P | (op->upper ? PTE_W : 0), at = op->pm->root;
+	vaddr_t differ = op->start ^ (op->end - 1), size = op->end - op->start;
+	unsigned l;
+
+#pragma GCC unroll 3
+	for (l = 4; l > 1; l--) {
+		if (differ >> PT_SHIFT(l) || size == PT_SPAN(l))
+			break;
+		at = LOAD_ACQUIRE(entries_of(at)[pt_index(op->start, l)]);
+		if ((at & need) != need)
+			return false;
+	}
+	*entry = at;
+	*level = l;
+	*base = ALIGN_DOWN(op->start, PT_SPAN(l) * PT_ENTRIES);
+	return true;
+}
 
 /* W of the entry over [va, va + span) went: flush what may be cached below it. */
 static void flush_below(struct range_op *op, uint64_t entry, vaddr_t va, unsigned level)
@@ -218,7 +242,7 @@ static void lower_range(struct range_op *op)
 	vaddr_t base;
 	unsigned level;
 
-	if (range_begin(op, op->upper, &entry, &base, &level))
+	if (lower_begin(op, &entry, &base, &level))
 		lower_below(op, entry, base, level);
 }
 

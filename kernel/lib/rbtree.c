@@ -22,13 +22,19 @@ static inline void augment_one(struct rb_tree *t, struct rb_node *n)
 		t->augment(n);
 }
 
-/* From n upwards, as far as values change. */
-static void augment_path(struct rb_tree *t, struct rb_node *n)
+/* From n upwards, as far as values change, but not ending below `through`. */
+static void augment_path(struct rb_tree *t, struct rb_node *n, const struct rb_node *through)
 {
 	if (!t->augment)
 		return;
-	while (n && t->augment(n))
-		n = n->parent;
+	for (; n; n = n->parent) {
+		bool changed = t->augment(n);
+
+		if (n == through)
+			through = NULL;
+		if (!changed && !through)
+			return;
+	}
 }
 
 /* Put `n` (may be NULL) where `old` hangs below its parent. */
@@ -98,14 +104,15 @@ static void insert_rotate(struct rb_tree *t, struct rb_node *n)
 	}
 }
 
-void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *parent,
+	struct rb_node **link, const struct rb_node *through)
 {
 	n->parent = parent;
 	n->left = n->right = NULL;
 	n->red = true;
 	*link = n;
 	augment_one(t, n);
-	augment_path(t, parent);
+	augment_path(t, parent, through);
 
 	while (is_red(n->parent)) {
 		struct rb_node *grand = n->parent->parent;
@@ -202,7 +209,7 @@ static struct rb_node *replace_by_successor(
 	return hole_parent;
 }
 
-void rb_remove(struct rb_tree *t, struct rb_node *n)
+void rb_remove_through(struct rb_tree *t, struct rb_node *n, const struct rb_node *through)
 {
 	struct rb_node *child, *parent;
 	bool was_red = n->red;
@@ -216,7 +223,7 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 		child = n->left ? n->left : n->right;
 		parent = n->parent;
 		replace_child(t, n, child);
-		augment_path(t, parent);
+		augment_path(t, parent, through);
 	}
 	if (!was_red)
 		remove_fixup(t, child, parent);
@@ -225,7 +232,7 @@ void rb_remove(struct rb_tree *t, struct rb_node *n)
 
 void rb_update(struct rb_tree *t, struct rb_node *n)
 {
-	augment_path(t, n);
+	augment_path(t, n, NULL);
 }
 
 struct rb_node *rb_first(const struct rb_tree *t)

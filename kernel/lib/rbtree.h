@@ -23,9 +23,25 @@ struct rb_tree {
 	rb_augment_fn augment; /* may be NULL */
 };
 
-/* Link n at *link below parent (NULL: n becomes the root), then rebalance. */
-void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
-void rb_remove(struct rb_tree *t, struct rb_node *n);
+/*
+ * Link n at *link below parent (NULL: n becomes the root), then rebalance; and the other way. What
+ * `through` contributes, a node above (NULL: none), changed with it: one way up the tree does for both.
+ */
+void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *parent,
+	struct rb_node **link, const struct rb_node *through);
+void rb_remove_through(struct rb_tree *t, struct rb_node *n, const struct rb_node *through);
+
+static inline void rb_insert(
+	struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	rb_insert_through(t, n, parent, link, NULL);
+}
+
+static inline void rb_remove(struct rb_tree *t, struct rb_node *n)
+{
+	rb_remove_through(t, n, NULL);
+}
+
 /* What n contributes changed: recompute n and its ancestors. */
 void rb_update(struct rb_tree *t, struct rb_node *n);
 struct rb_node *rb_first(const struct rb_tree *t);

@@ -137,29 +137,30 @@ bool vmap_gap_holds(struct mm_context *ctx, vaddr_t start, vaddr_t end)
 
 /*
  * Of two neighbours in the order one is below the other in the tree, with nothing on the side of the
- * other one: there vm is linked.
+ * other one: there vm is linked, below both. So the way up from it meets the vmap behind the hole, whose
+ * part of the hole changes, too.
  */
 void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
 {
 	struct vmap *next = vmap_find_after(ctx, vm->vaddr);
 	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
-	struct rb_node **link = &ctx->vmaps.root, *parent = NULL;
+	struct rb_node **link = &ctx->vmaps.root, *parent = NULL, *above = NULL;
 
 	assert(!prev || vmap_end(prev) <= vm->vaddr);
 	assert(!next || vmap_end(vm) <= next->vaddr);
-	vm->gap_before = vm->gap_max = gap_in_front(vm, prev);
-	if (next && !next->node.left) {
-		parent = &next->node;
-		link = &parent->left;
-		/* rb_insert begins its way up here. */
+	if (next) {
 		next->gap_before = gap_in_front(next, vm);
+		above = &next->node;
+	}
+	if (next && !above->left) {
+		parent = above;
+		link = &parent->left;
 	} else if (prev) {
 		parent = &prev->node;
 		link = &parent->right;
-		if (next)
-			gap_refresh(ctx, next, vm);
 	}
-	rb_insert(&ctx->vmaps, &vm->node, parent, link);
+	vm->gap_before = vm->gap_max = gap_in_front(vm, prev);
+	rb_insert_through(&ctx->vmaps, &vm->node, parent, link, above);
 	list_add(prev ? &prev->order : &ctx->vmap_order, &vm->order);
 	ctx->vmap_hint = vm;
 }
@@ -168,13 +169,16 @@ void vmap_tree_remove(struct vmap *vm)
 {
 	struct mm_context *ctx = vm->ctx;
 	struct vmap *prev = vmap_prev(vm), *next = vmap_next(vm);
+	const struct rb_node *above = NULL;
 
-	/* Without a left child vm's parent is where rb_remove begins its way up. */
-	if (next && vm->node.parent == &next->node && !vm->node.left)
+	if (next) {
 		next->gap_before = gap_in_front(next, prev);
-	else if (next)
-		gap_refresh(ctx, next, prev);
-	rb_remove(&ctx->vmaps, &vm->node);
+		above = &next->node;
+		/* Not above vm but its one child, which only moves up. */
+		if (vm->node.right && !vm->node.left)
+			rb_update(&ctx->vmaps, &next->node);
+	}
+	rb_remove_through(&ctx->vmaps, &vm->node, above);
 	list_remove(&vm->order);
 	ctx->vmap_hint = prev ? prev : next;
 }
@@ -284,12 +288,11 @@ static vaddr_t search_down(struct mm_context *ctx, const struct vmap_place *pl)
 	if (!has_gap(n, size))
 		return 0;
 	for (n = last_fit(n, pl, size); n; n = fit_before(n, pl, size)) {
-		vaddr_t end, va = 0;
+		vaddr_t va = 0;
 
 		vm = node_vmap(n);
-		end = gap_end(vm);
 		if (vm->gap_before >= size)
-			va = fit_down(pl, end - vm->gap_before, end);
+			va = fit_down(pl, gap_end(vm) - vm->gap_before, gap_end(vm));
 		if (va) {
 			ctx->vmap_hint = vm;
 			return va;
@@ -309,12 +312,11 @@ static vaddr_t search_up(struct mm_context *ctx, const struct vmap_place *pl)
 	if (!has_gap(n, size))
 		return 0;
 	for (n = first_fit(n, pl, size); n; n = fit_after(n, pl, size)) {
-		vaddr_t end, va = 0;
+		vaddr_t va = 0;
 
 		vm = node_vmap(n);
-		end = gap_end(vm);
 		if (vm->gap_before >= size)
-			va = fit_up(pl, end - vm->gap_before, end);
+			va = fit_up(pl, gap_end(vm) - vm->gap_before, gap_end(vm));
 		if (va) {
 			ctx->vmap_hint = vm;
 			return va;

@@ -114,6 +114,96 @@ static void rbtree_keeps_order_balance_and_augmentation(void **state)
 	}
 }
 
+/* Each knows the gap in front of it: what is put into a gap, or taken out, changes that of another one
+ * above, too. */
+struct gap_item {
+	struct rb_node node;
+	unsigned at, gap, max;
+	bool in;
+};
+#define GAP_ITEM(n) rb_entry(n, struct gap_item, node)
+#define GAP_ITEMS   64
+
+static bool gap_item_augment(struct rb_node *n)
+{
+	struct gap_item *it = GAP_ITEM(n);
+	unsigned old = it->max;
+
+	it->max = it->gap;
+	if (n->left)
+		it->max = MAX(it->max, GAP_ITEM(n->left)->max);
+	if (n->right)
+		it->max = MAX(it->max, GAP_ITEM(n->right)->max);
+	return it->max != old;
+}
+
+static struct gap_item *gap_neighbour(struct gap_item *items, unsigned i, int step)
+{
+	for (i += (unsigned)step; i < GAP_ITEMS; i += (unsigned)step) {
+		if (items[i].in)
+			return &items[i];
+	}
+	return NULL;
+}
+
+static void gap_put(
+	struct rb_tree *t, struct gap_item *it, struct gap_item *prev, struct gap_item *next)
+{
+	struct rb_node **link = &t->root, *parent = NULL;
+
+	if (next)
+		next->gap = next->at - it->at;
+	it->gap = it->at - (prev ? prev->at : 0);
+	it->max = it->gap;
+	if (next && !next->node.left) {
+		parent = &next->node;
+		link = &parent->left;
+	} else if (prev) {
+		parent = &prev->node;
+		link = &parent->right;
+	}
+	rb_insert_through(t, &it->node, parent, link, next ? &next->node : NULL);
+}
+
+static void gap_take(
+	struct rb_tree *t, struct gap_item *it, struct gap_item *prev, struct gap_item *next)
+{
+	if (next)
+		next->gap = next->at - (prev ? prev->at : 0);
+	if (next && it->node.right && !it->node.left)
+		rb_update(t, &next->node);
+	rb_remove_through(t, &it->node, next ? &next->node : NULL);
+}
+
+static void one_way_up_serves_two_nodes(void **state)
+{
+	static struct gap_item items[GAP_ITEMS];
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		struct rb_tree t = {NULL, gap_item_augment};
+		struct host_rng rng = {seed};
+
+		memset(items, 0, sizeof(items));
+		for (unsigned i = 0, at = 1; i < GAP_ITEMS; i++, at += 1 + host_rand(&rng) % 100)
+			items[i].at = at;
+		for (unsigned step = 0; step < 2000; step++) {
+			unsigned i = (unsigned)(host_rand(&rng) % GAP_ITEMS);
+			struct gap_item *prev = gap_neighbour(items, i, -1);
+			struct gap_item *next = gap_neighbour(items, i, 1);
+			struct rb_node *n;
+
+			if (items[i].in)
+				gap_take(&t, &items[i], prev, next);
+			else
+				gap_put(&t, &items[i], prev, next);
+			items[i].in = !items[i].in;
+			rb_for_each (n, &t)
+				assert_false(gap_item_augment(n));
+		}
+	}
+}
+
 static void rb_update_reaches_the_root(void **state)
 {
 	static struct item items[64];
@@ -295,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rbtree_keeps_order_balance_and_augmentation),
+		cmocka_unit_test(one_way_up_serves_two_nodes),
 		cmocka_unit_test(rb_update_reaches_the_root),
 		cmocka_unit_test(radix_agrees_with_a_model),
 		cmocka_unit_test(radix_search_starts_in_the_middle),
