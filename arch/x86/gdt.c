@@ -65,6 +65,8 @@ void gdt_load(struct cpu *c)
 			 "movl %%eax, %%es\n\t"
 			 "movl %%eax, %%fs\n\t"
 			 "movl %%eax, %%gs\n\t"
+			 /* None: reset leaves one that lies in user memory, from address 0. */
+			 "lldt %%ax\n\t"
 			 "movl %3, %%eax\n\t"
 			 "ltr %%ax"
 			 :

@@ -15,13 +15,23 @@ static bool is_private_anon(const struct vmap *vm)
 	return vmap_is_private(vm) && !vm->object;
 }
 
-static int allow_dontneed(const struct vmap *vm)
+static int allow_cold(const struct vmap *vm)
 {
-	if (vm->vmflags & VM_LOCKED || vm->driver == &driver_phys)
+	return vm->vmflags & VM_LOCKED || vm->driver == &driver_phys ? -EINVAL : 0;
+}
+
+static int allow_dontneed_locked(const struct vmap *vm)
+{
+	if (vm->driver == &driver_phys)
 		return -EINVAL;
 	/* A seal guards contents that their owner could not write. */
 	return vm->vmflags & VM_SEALED && is_private_anon(vm) && !(vm->vmflags & VM_WRITE) ? -EPERM
 											   : 0;
+}
+
+static int allow_dontneed(const struct vmap *vm)
+{
+	return vm->vmflags & VM_LOCKED ? -EINVAL : allow_dontneed_locked(vm);
 }
 
 static int allow_free(const struct vmap *vm)
@@ -105,20 +115,25 @@ static int attributes(struct mm_context *ctx, vaddr_t start, vaddr_t end, vm_fla
 	return err;
 }
 
-/* Is the whole range mapped? */
-static int check_mapped(struct mm_context *ctx, vaddr_t start, vaddr_t end)
+/* Is the whole range mapped, and what is there of the kind that is allowed (NULL: any)? */
+static int check_mapped(
+	struct mm_context *ctx, vaddr_t start, vaddr_t end, int (*allowed)(const struct vmap *vm))
 {
 	vaddr_t pos = start;
 	struct vmap *vm;
+	int err = 0, hole = 0;
 
 	rw_read_lock(&ctx->mm_lock);
 	vmap_for_each_in (vm, ctx, start, end) {
-		if (vm->vaddr > pos)
+		err = allowed ? allowed(vm) : 0;
+		if (err)
 			break;
+		if (vm->vaddr > pos)
+			hole = -ENOMEM;
 		pos = vmap_end(vm);
 	}
 	rw_read_unlock(&ctx->mm_lock);
-	return pos < end ? -ENOMEM : 0;
+	return err ?: pos < end ? -ENOMEM : hole;
 }
 
 /* MADV_POPULATE_*: madvise(2) has its own errors. */
@@ -178,6 +193,8 @@ static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 	switch (advice) {
 	case MADV_DONTNEED:
 		return discard(ctx, va, end, allow_dontneed);
+	case MADV_DONTNEED_LOCKED:
+		return discard(ctx, va, end, allow_dontneed_locked);
 	case MADV_FREE:
 		return discard(ctx, va, end, allow_free);
 	case MADV_DONTFORK:
@@ -193,7 +210,7 @@ static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 	case MADV_DODUMP:
 		return attributes(ctx, va, end, 0, VM_DONTDUMP, NULL);
 	case MADV_WILLNEED:
-		return check_mapped(ctx, va, end) ?: will_need(ctx, va, end);
+		return check_mapped(ctx, va, end, NULL) ?: will_need(ctx, va, end);
 	case MADV_POPULATE_READ:
 		return populate(ctx, va, end, VM_READ);
 	case MADV_POPULATE_WRITE:
@@ -207,9 +224,10 @@ static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 	case MADV_UNMERGEABLE:
 	case MADV_HUGEPAGE:
 	case MADV_NOHUGEPAGE:
+		return check_mapped(ctx, va, end, NULL);
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return check_mapped(ctx, va, end);
+		return check_mapped(ctx, va, end, allow_cold);
 	default:
 		return -EINVAL;
 	}
@@ -219,8 +237,11 @@ int mm_advise(struct mm_context *ctx, vaddr_t va, uint64_t len, int advice)
 {
 	vaddr_t end;
 
-	if (va & PAGE_MASK || len > USER_MAX || va > USER_MAX - len)
+	if (va & PAGE_MASK || len > UINT64_MAX - PAGE_MASK || va + len < va)
 		return -EINVAL;
+	/* What is beyond user space is not mapped. */
+	if (va > USER_MAX || len > USER_MAX - va)
+		return advise(ctx, 0, 0, advice) == -EINVAL ? -EINVAL : -ENOMEM;
 	end = ALIGN_UP(va + len, PAGE_SIZE);
 	if (va == end) /* unknown advice is refused even for nothing */
 		return advise(ctx, va, va, advice) == -EINVAL ? -EINVAL : 0;

@@ -30,8 +30,10 @@ int mm_lock_range(struct mm_context *ctx, vaddr_t va, uint64_t len, bool lock, b
 	struct vmap_edit e;
 	int err;
 
-	if (len > USER_MAX || va > USER_MAX - len)
+	if (va + len < va)
 		return -EINVAL;
+	if (va > USER_MAX || len > USER_MAX - va)
+		return -ENOMEM;
 	end = ALIGN_UP(va + len, PAGE_SIZE);
 	if (len == 0 || start == end)
 		return 0;

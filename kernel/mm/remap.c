@@ -21,6 +21,7 @@ struct remap {
 	vaddr_t old, new_addr, va; /* va: the new place */
 	uint64_t old_len, new_len;
 	unsigned flags;
+	bool moves; /* the tail is cut off, the rest moves */
 	struct vmap *vm;
 	struct amap *own; /* the pages in a handle of their own, or NULL */
 };
@@ -49,7 +50,7 @@ static int remap_validate(struct remap *r)
 	return 0;
 }
 
-/* Find the vmap that has the whole old range. */
+/* Find the vmap of the old range, and check that it has what has to be in one. */
 static int remap_find(struct vmap_edit *e, struct remap *r)
 {
 	struct vmap *vm = vmap_find(e->ctx, r->old);
@@ -61,7 +62,8 @@ static int remap_find(struct vmap_edit *e, struct remap *r)
 		return -EPERM;
 	if (r->old_len == 0 && vmap_is_private(vm))
 		return -EINVAL;
-	if (r->old_len > vmap_end(vm) - r->old)
+	/* A tail may be cut off across several vmaps; what grows or moves is one. */
+	if (r->old_len > vmap_end(vm) - r->old && (r->moves || r->new_len > r->old_len))
 		return -EFAULT;
 	/* What has no resize cannot grow. */
 	if (r->new_len > r->old_len && r->old_len && !vm->driver->vm_resize)
@@ -320,6 +322,7 @@ int mm_remap(struct mm_context *ctx, vaddr_t old, uint64_t old_len, uint64_t new
 	} while (edit_again(&e, &err));
 	if (!err && must_move)
 		r.old_len = MIN(r.old_len, r.new_len);
+	r.moves = true;
 	/* A tail that could not be cut for want of memory does not move along. */
 	may_move = flags & MREMAP_MAYMOVE && r.new_len > r.old_len;
 	if ((!err && must_move) || (err == -ENOMEM && may_move))

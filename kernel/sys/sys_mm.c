@@ -40,7 +40,9 @@ static int map_flags(unsigned flags, struct mm_map_request *rq)
 		rq->map_flags |= MM_MAP_SHARED;
 		break;
 	case MAP_SHARED_VALIDATE:
-		/* The one that promises to refuse what is not known. */
+		/* The one that promises to refuse what is not known; of files only. */
+		if (flags & MAP_ANONYMOUS)
+			return -EINVAL;
 		if (flags & ~(unsigned)MAP_ACCEPTED)
 			return -EOPNOTSUPP;
 		rq->map_flags |= MM_MAP_SHARED;
@@ -50,6 +52,9 @@ static int map_flags(unsigned flags, struct mm_map_request *rq)
 	default:
 		return -EINVAL;
 	}
+	/* Only private memory that belongs to no file grows. */
+	if (flags & MAP_GROWSDOWN && (rq->map_flags & MM_MAP_SHARED || !(flags & MAP_ANONYMOUS)))
+		return -EINVAL;
 	if (flags & MAP_HUGETLB)
 		return -EINVAL; /* no pool of huge pages: Linux without one says ENOMEM or EINVAL */
 	if (flags & MAP_FIXED_NOREPLACE)
@@ -113,6 +118,8 @@ long sys_mmap(const uint64_t *a)
 		return -EINVAL;
 	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && (a[0] & PAGE_MASK))
 		return -EINVAL;
+	/* Without MAP_FIXED the address is a hint, and one inside a page means the page. */
+	rq.vaddr = ALIGN_DOWN(rq.vaddr, PAGE_SIZE);
 	rq.vmflags = VM_USER | rights_of(prot);
 	err = map_flags(flags, &rq);
 	if (err)
@@ -138,8 +145,12 @@ long sys_mprotect(const uint64_t *a)
 {
 	unsigned prot = (unsigned)a[2];
 
-	if ((prot & ~(unsigned)(PROT_RIGHTS | PROT_GROWSDOWN | PROT_GROWSUP)) ||
-		(prot & PROT_GROWSUP))
+	if (prot & PROT_GROWSUP && prot & PROT_GROWSDOWN)
+		return -EINVAL;
+	/* Nothing is asked of no bytes. PROT_SEM promises what is so: atomics work. */
+	if (a[1] == 0 && !(a[0] & PAGE_MASK))
+		return 0;
+	if (prot & ~(unsigned)(PROT_RIGHTS | PROT_SEM | PROT_GROWSDOWN))
 		return -EINVAL;
 	return vm_protect(sys_ctx(), a[0], a[1], rights_of(prot), prot & PROT_GROWSDOWN);
 }

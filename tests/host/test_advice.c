@@ -60,12 +60,17 @@ static void ranges_that_wrap_are_refused(void **state)
 {
 	(void)state;
 	env_map_at(AT, PG(2), RW);
-	assert_int_equal(mm_advise(ctx, AT, USER_MAX + 1, MADV_DONTNEED), -EINVAL);
-	assert_int_equal(mm_advise(ctx, USER_MAX, PG(1), MADV_DONTNEED), -EINVAL);
+	assert_int_equal(mm_advise(ctx, AT, UINT64_MAX, MADV_DONTNEED), -EINVAL);
+	assert_int_equal(mm_advise(ctx, AT, UINT64_MAX - AT + 1, MADV_DONTNEED), -EINVAL);
+	assert_int_equal(mm_advise(ctx, AT, USER_MAX + 1, MADV_DONTNEED), -ENOMEM);
+	assert_int_equal(mm_advise(ctx, USER_MAX, PG(1), MADV_DONTNEED), -ENOMEM);
+	assert_int_equal(mm_advise(ctx, USER_MAX + PG(1), 0, MADV_COLD), -ENOMEM);
+	assert_int_equal(mm_advise(ctx, USER_MAX, PG(1), 4711), -EINVAL);
 	assert_int_equal(mm_advise(ctx, AT, 0, 4711), -EINVAL);
 	assert_int_equal(mm_advise(ctx, AT, 0, MADV_DONTNEED), 0);
-	assert_int_equal(mm_lock_range(ctx, AT, USER_MAX + 1, true, false), -EINVAL);
-	assert_int_equal(mm_lock_range(ctx, USER_MAX, PG(1), true, false), -EINVAL);
+	assert_int_equal(mm_lock_range(ctx, AT, UINT64_MAX, true, false), -EINVAL);
+	assert_int_equal(mm_lock_range(ctx, AT, USER_MAX + 1, true, false), -ENOMEM);
+	assert_int_equal(mm_lock_range(ctx, USER_MAX, PG(1), true, false), -ENOMEM);
 	assert_int_equal(mm_lock_range(ctx, AT, 0, true, false), 0);
 	assert_int_equal(mm_sync(ctx, AT, USER_MAX + 1, MS_SYNC), -ENOMEM);
 	assert_int_equal(mm_sync(ctx, USER_MAX, PG(1), MS_SYNC), -ENOMEM);
@@ -81,7 +86,12 @@ static void dontneed_spares_what_is_locked_or_a_device(void **state)
 	env_write(AT, 5);
 	assert_int_equal(mm_lock_range(ctx, AT, PG(1), true, true), 0);
 	assert_int_equal(mm_advise(ctx, AT, PG(2), MADV_DONTNEED), -EINVAL);
+	assert_int_equal(mm_advise(ctx, AT, PG(2), MADV_COLD), -EINVAL);
 	assert_int_equal(env_read(AT), 5);
+	assert_int_equal(mm_advise(ctx, window, PG(1), MADV_DONTNEED_LOCKED), -EINVAL);
+	assert_int_equal(mm_advise(ctx, AT, PG(2), MADV_DONTNEED_LOCKED), 0);
+	assert_int_equal(env_read(AT), 0);
+	env_write(AT, 5);
 	assert_int_equal(mm_lock_range(ctx, AT, PG(1), false, false), 0);
 	assert_int_equal(mm_advise(ctx, AT, PG(2), MADV_DONTNEED), 0);
 	assert_int_equal(env_read(AT), 0);
