@@ -26,6 +26,18 @@
 #define O_SYNC	    04010000
 #define O_PATH	    010000000
 #define O_TMPFILE   020200000
+/* What open(2) looks at; other bits are ignored. */
+#define O_KNOWN                                                                               \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | \
+		O_ASYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |     \
+		O_CLOEXEC | O_PATH | O_TMPFILE)
+
+/* preadv2, pwritev2 */
+#define RWF_HIPRI  0x1
+#define RWF_DSYNC  0x2
+#define RWF_SYNC   0x4
+#define RWF_NOWAIT 0x8
+#define RWF_APPEND 0x10
 
 #define F_DUPFD		0
 #define F_GETFD		1

@@ -150,6 +150,18 @@
 	SYSCALL(171, setdomainname) \
 	SYSCALL(186, gettid) \
 	SYSCALL(187, readahead) \
+	SYSCALL(188, setxattr) \
+	SYSCALL(189, lsetxattr) \
+	SYSCALL(190, fsetxattr) \
+	SYSCALL(191, getxattr) \
+	SYSCALL(192, lgetxattr) \
+	SYSCALL(193, fgetxattr) \
+	SYSCALL(194, listxattr) \
+	SYSCALL(195, llistxattr) \
+	SYSCALL(196, flistxattr) \
+	SYSCALL(197, removexattr) \
+	SYSCALL(198, lremovexattr) \
+	SYSCALL(199, fremovexattr) \
 	SYSCALL(200, tkill) \
 	SYSCALL(201, time) \
 	SYSCALL(202, futex) \
@@ -203,6 +215,7 @@
 	SYSCALL(322, execveat) \
 	SYSCALL(324, membarrier) \
 	SYSCALL(325, mlock2) \
+	SYSCALL(326, copy_file_range) \
 	SYSCALL(327, preadv2) \
 	SYSCALL(328, pwritev2) \
 	SYSCALL(332, statx) \

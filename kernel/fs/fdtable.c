@@ -305,13 +305,21 @@ static bool close_next(struct fdtable *t, unsigned *first, unsigned last, bool o
 	return f;
 }
 
-int fd_close_range(struct fdtable *t, unsigned first, unsigned last, bool only_cloexec)
+void fd_close_range(struct fdtable *t, unsigned first, unsigned last)
 {
-	if (first > last)
-		return -EINVAL;
-	while (close_next(t, &first, last, only_cloexec))
+	while (close_next(t, &first, last, false))
 		;
-	return 0;
+}
+
+void fd_set_cloexec_range(struct fdtable *t, unsigned first, unsigned last)
+{
+	spin_lock(&t->lock);
+	last = MIN(last, t->size - 1);
+	for (; first <= last; first++) {
+		if (t->files[first])
+			set_slot_locked(t, first, t->files[first], true);
+	}
+	spin_unlock(&t->lock);
 }
 
 void fdtable_close_on_exec(struct fdtable *t)

@@ -55,8 +55,9 @@ int __must_check fd_install(
 int __must_check fd_replace(
 	struct fdtable *t, int fd, struct file *f, uint64_t limit, bool cloexec);
 int __must_check fd_close(struct fdtable *t, int fd); /* -EBADF */
-int __must_check fd_close_range(
-	struct fdtable *t, unsigned first, unsigned last, bool only_cloexec);
+/* All of [first, last] that are open: close them, or mark them to be closed by exec. */
+void fd_close_range(struct fdtable *t, unsigned first, unsigned last);
+void fd_set_cloexec_range(struct fdtable *t, unsigned first, unsigned last);
 int __must_check fd_get_cloexec(struct fdtable *t, int fd); /* 0, 1, -EBADF */
 int __must_check fd_set_cloexec(struct fdtable *t, int fd, bool on);
 /*

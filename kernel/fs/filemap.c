@@ -146,7 +146,7 @@ static ssize_t write_step(struct inode *inode, struct uio *u, uint64_t pos)
 }
 
 /* The end of a write that asks for it: pages and inode on the device. */
-static int write_sync(struct file *f, uint64_t start, uint64_t end)
+static int write_sync(struct file *f, uint64_t start, uint64_t end, bool datasync)
 {
 	struct inode *inode = f->inode;
 	int err;
@@ -154,7 +154,7 @@ static int write_sync(struct file *f, uint64_t start, uint64_t end)
 	if (inode->object->kind != VMO_FILE)
 		return 0;
 	err = cache_write_back(inode->object, start >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT);
-	return err ? err : filemap_fsync(f, (f->flags & O_SYNC) != O_SYNC);
+	return err ? err : filemap_fsync(f, datasync);
 }
 
 ssize_t filemap_write_locked(struct inode *inode, struct uio *u, uint64_t *pos)
@@ -191,7 +191,7 @@ ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
 	if (!u->left)
 		return 0;
 	rw_write_lock(&inode->lock);
-	if (f->flags & O_APPEND)
+	if (f->flags & O_APPEND || u->append)
 		*pos = inode_size(inode);
 	start = *pos;
 	max = MIN(max, limit);
@@ -211,8 +211,9 @@ ssize_t filemap_write(struct file *f, struct uio *u, uint64_t *pos)
 	if (done > 0)
 		inode_touch(inode, ATTR_MTIME);
 	rw_write_unlock(&inode->lock);
-	if (done > 0 && unlikely(f->flags & O_SYNC)) {
-		int err = write_sync(f, start, start + (uint64_t)done);
+	if (done > 0 && unlikely(f->flags & O_SYNC || u->sync)) {
+		bool datasync = (f->flags & O_SYNC) != O_SYNC && u->sync != UIO_SYNC;
+		int err = write_sync(f, start, start + (uint64_t)done, datasync);
 
 		if (err)
 			return err;

@@ -32,6 +32,7 @@ struct timespec64 {
 #define ATTR_SIZE  0x08u
 #define ATTR_ATIME 0x10u
 #define ATTR_MTIME 0x20u
+#define ATTR_CHOWN 0x40u /* even to the same owner: a program is set-id no more */
 struct inode_attr {
 	unsigned valid;
 	uint32_t mode, uid, gid;
@@ -209,6 +210,9 @@ void inode_init(void);
 
 #define S_IFMT	    0170000u
 #define S_IFSOCK    0140000u
+#define S_ISUID	    04000
+#define S_ISGID	    02000
+#define S_IXGRP	    00010
 #define S_IFLNK	    0120000u
 #define S_IFREG	    0100000u
 #define S_IFBLK	    0060000u

@@ -442,6 +442,21 @@ int path_truncate(const struct path *p, uint64_t size)
 	return path_setattr(p, &attr);
 }
 
+/* chown(2): a file that is no folder loses its set-id bits; set-group-id without the right to execute
+ * means mandatory locks and stays. => inode locked for writing */
+static void drop_set_id(const struct inode *inode, struct inode_attr *attr)
+{
+	uint32_t mode = inode->mode, drop = S_ISUID;
+
+	attr->valid &= ~ATTR_CHOWN;
+	if (mode & S_IXGRP)
+		drop |= S_ISGID;
+	if (S_ISDIR(mode) || !(mode & drop))
+		return;
+	attr->valid |= ATTR_MODE;
+	attr->mode = mode & ~drop & 07777;
+}
+
 /* => inode locked for writing */
 static int setattr_locked(struct inode *inode, const struct inode_attr *attr)
 {
@@ -465,6 +480,7 @@ static int setattr_locked(struct inode *inode, const struct inode_attr *attr)
 
 int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 {
+	struct inode_attr own;
 	int err;
 
 	if (attr->valid & ATTR_SIZE) {
@@ -477,6 +493,11 @@ int inode_setattr(struct inode *inode, const struct inode_attr *attr)
 			return err;
 	}
 	rw_write_lock(&inode->lock);
+	if (attr->valid & ATTR_CHOWN) {
+		own = *attr;
+		attr = &own;
+		drop_set_id(inode, &own);
+	}
 	err = setattr_locked(inode, attr);
 	rw_write_unlock(&inode->lock);
 	if (attr->valid & ATTR_SIZE)

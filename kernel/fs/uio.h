@@ -15,6 +15,9 @@ struct uio {
 	uint64_t done_in_cur;
 	void *kbuf;    /* kernel buffer when iov is NULL */
 	uint64_t left; /* bytes not yet moved */
+	/* how a write is done, beside what the file's flags ask for */
+	bool append;
+	enum { UIO_DSYNC = 1, UIO_SYNC } sync; /* 0: as the file */
 };
 
 void uio_init_kernel(struct uio *u, void *buf, size_t n);

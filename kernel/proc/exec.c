@@ -71,13 +71,24 @@ static int exec_check_file(struct file *f)
 	return exe_get(f);
 }
 
+/* What is no program is refused before it is opened: the open of a FIFO would wait. */
 static int exec_open(
 	struct exec *ex, const struct path *at, const char *name, bool nofollow, struct file **out)
 {
-	struct file *f = path_open(
-		ex->task->fs, at, name, O_RDONLY | O_LARGEFILE | (nofollow ? O_NOFOLLOW : 0), 0);
-	int err;
+	struct file *f = ERR_PTR(-EACCES);
+	struct path p;
+	uint32_t mode;
+	int err = path_lookup(ex->task->fs, at, name, nofollow ? 0 : LOOKUP_FOLLOW, &p);
 
+	*out = NULL;
+	if (err)
+		return err;
+	mode = path_inode(&p)->mode;
+	if (S_ISLNK(mode))
+		f = ERR_PTR(-ELOOP);
+	else if (S_ISREG(mode))
+		f = file_open(&p, O_RDONLY | O_LARGEFILE);
+	path_put(&p);
 	if (IS_ERR(f))
 		return (int)PTR_ERR(f);
 	err = exec_check_file(f);

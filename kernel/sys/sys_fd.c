@@ -33,7 +33,11 @@ long sys_close_range(const uint64_t *a)
 		process_unlock(task->process, irq);
 		fdtable_put(old);
 	}
-	return fd_close_range(sys_files(), first, last, flags & CLOSE_RANGE_CLOEXEC);
+	if (flags & CLOSE_RANGE_CLOEXEC)
+		fd_set_cloexec_range(sys_files(), first, last);
+	else
+		fd_close_range(sys_files(), first, last);
+	return 0;
 }
 
 static long dup_from(int fd, int from, bool cloexec)
@@ -188,7 +192,9 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, uint64_t arg)
 	case F_SETLKW:
 		return fcntl_lock(f, fd, cmd, arg);
 	default:
-		return f->ops && f->ops->fcntl ? f->ops->fcntl(f, cmd, arg) : -EINVAL;
+		if (f->ops && f->ops->fcntl)
+			return f->ops->fcntl(f, cmd, arg);
+		return cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ ? -EBADF : -EINVAL;
 	}
 }
 
@@ -283,8 +289,9 @@ static long open_at(int dfd, uaddr_t name, uint32_t flags, uint32_t mode)
 
 	if (err)
 		return err;
-	/* open(2) ignores what it does not know; O_LARGEFILE is what every file is. */
-	f = path_open(sys_fs(), sa.at, sa.name, flags | O_LARGEFILE, mode & 07777);
+	/* O_LARGEFILE is what every file is. */
+	flags = (flags & O_KNOWN) | O_LARGEFILE;
+	f = path_open(sys_fs(), sa.at, sa.name, flags, mode & 07777);
 	sys_at_put(&sa);
 	if (IS_ERR(f))
 		return PTR_ERR(f);

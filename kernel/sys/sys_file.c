@@ -2,12 +2,17 @@
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "lib/string.h"
-#include "mm/buddy.h"
 #include "mm/slab.h"
 #include "sys/sys.h"
 
 #define IOV_MAX	   1024
 #define IOV_INLINE 8
+
+/* Memory that no program has is no buffer, however little of it a call would come to use. */
+static bool is_user_range(uaddr_t base, uint64_t len)
+{
+	return len <= USER_MAX && base <= USER_MAX - len;
+}
 
 static long rw_one(const uint64_t *a, bool write, uint64_t *pos)
 {
@@ -23,6 +28,10 @@ static long rw_one(const uint64_t *a, bool write, uint64_t *pos)
 	/* Only what has positions has them given. */
 	if (pos && unlikely(f->ops->no_seek))
 		n = -ESPIPE;
+	else if (unlikely(!is_user_range(a[1], a[2])))
+		n = -EFAULT;
+	else if (pos && unlikely((int64_t)(*pos + a[2]) < 0))
+		n = -EINVAL;
 	else
 		n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
 	fd_return(f, owned);
@@ -70,6 +79,8 @@ static int iov_get(uaddr_t addr, uint64_t n, struct iovec_user *few, struct iove
 
 		if ((int64_t)v->len < 0)
 			err = -EINVAL;
+		else if (!is_user_range(v->base, v->len))
+			err = -EFAULT;
 		v->len = MIN(v->len, RW_BYTES_MAX - total);
 		total += v->len;
 	}
@@ -78,7 +89,8 @@ static int iov_get(uaddr_t addr, uint64_t n, struct iovec_user *few, struct iove
 	return err ? err : (int)n;
 }
 
-static long rw_vector(const uint64_t *a, bool write, uint64_t *pos)
+/* rwf: RWF_* of pwritev2. */
+static long rw_vector(const uint64_t *a, bool write, uint64_t *pos, unsigned rwf)
 {
 	struct iovec_user few[IOV_INLINE], *iov;
 	struct file *f;
@@ -91,7 +103,12 @@ static long rw_vector(const uint64_t *a, bool write, uint64_t *pos)
 	f = sys_file_borrow((int)a[0], &owned);
 	if (f) {
 		uio_init_user(&u, iov, (unsigned)n);
-		n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
+		u.append = rwf & RWF_APPEND;
+		u.sync = rwf & RWF_SYNC ? UIO_SYNC : rwf & RWF_DSYNC ? UIO_DSYNC : 0;
+		if (pos && (int64_t)(*pos + u.left) < 0)
+			n = -EINVAL;
+		else
+			n = write ? file_write(f, &u, pos) : file_read(f, &u, pos);
 		fd_return(f, owned);
 	} else {
 		n = -EBADF;
@@ -103,12 +120,12 @@ static long rw_vector(const uint64_t *a, bool write, uint64_t *pos)
 
 long sys_readv(const uint64_t *a)
 {
-	return rw_vector(a, false, NULL);
+	return rw_vector(a, false, NULL, 0);
 }
 
 long sys_writev(const uint64_t *a)
 {
-	return rw_vector(a, true, NULL);
+	return rw_vector(a, true, NULL, 0);
 }
 
 static int check_positioned(int fd, uint64_t pos)
@@ -126,32 +143,34 @@ static int check_positioned(int fd, uint64_t pos)
 	return no_seek ? -ESPIPE : 0;
 }
 
-static long rw_vector_at(const uint64_t *a, bool write)
+static long rw_vector_at(const uint64_t *a, bool write, unsigned rwf)
 {
 	uint64_t pos = a[3];
 	int err = check_positioned((int)a[0], pos);
 
-	return err ? err : rw_vector(a, write, &pos);
+	return err ? err : rw_vector(a, write, &pos, rwf);
 }
 
 long sys_preadv(const uint64_t *a)
 {
-	return rw_vector_at(a, false);
+	return rw_vector_at(a, false, 0);
 }
 
 long sys_pwritev(const uint64_t *a)
 {
-	return rw_vector_at(a, true);
+	return rw_vector_at(a, true, 0);
 }
 
-/* The flags of preadv2 ask for kinds of I/O that are not offered. */
+/* RWF_HIPRI is a hint; RWF_NOWAIT is not offered. Position -1 is the file's own. */
 static long rw_vector2(const uint64_t *a, bool write)
 {
-	if (a[5])
+	unsigned rwf = (unsigned)a[5];
+
+	if (rwf & ~(unsigned)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND))
 		return -EOPNOTSUPP;
 	if ((int64_t)a[3] == -1)
-		return rw_vector(a, write, NULL);
-	return rw_vector_at(a, write);
+		return rw_vector(a, write, NULL, rwf);
+	return rw_vector_at(a, write, rwf);
 }
 
 long sys_preadv2(const uint64_t *a)
@@ -174,80 +193,6 @@ long sys_lseek(const uint64_t *a)
 	pos = file_seek(f, (int64_t)a[1], (int)a[2]);
 	file_put(f);
 	return pos;
-}
-
-/* One buffer's worth: read into it, write it out, and say how much of it arrived. */
-static long sendfile_step(
-	struct file *out, struct file *in, uint64_t *pos, void *buf, size_t want, bool *done)
-{
-	struct uio u;
-	long got, put;
-
-	uio_init_kernel(&u, buf, want);
-	got = file_read(in, &u, pos);
-	*done = got < (long)want;
-	if (got <= 0)
-		return got;
-	uio_init_kernel(&u, buf, (size_t)got);
-	put = file_write(out, &u, NULL);
-	/* What was read and not written is read again next time. */
-	if (put < got) {
-		*pos -= (uint64_t)(got - MAX(put, 0));
-		*done = true;
-	}
-	return put;
-}
-
-static long sendfile_copy(struct file *out, struct file *in, uint64_t *pos, uint64_t count)
-{
-	void *buf = kmalloc(4 * PAGE_SIZE, 0);
-	long total = 0, n = 0;
-	bool done = false;
-
-	if (!buf)
-		return -ENOMEM;
-	while ((uint64_t)total < count && !done) {
-		n = sendfile_step(
-			out, in, pos, buf, MIN(count - (uint64_t)total, 4 * PAGE_SIZE), &done);
-		if (n <= 0)
-			break;
-		total += n;
-	}
-	kfree(buf);
-	return total ? total : n;
-}
-
-long sys_sendfile(const uint64_t *a)
-{
-	struct file *out = sys_file_get((int)a[0]), *in = sys_file_get((int)a[1]);
-	uint64_t pos = 0;
-	long n = -EBADF;
-
-	if (!in || !out || !(in->mode & FMODE_READ) || !(out->mode & FMODE_WRITE))
-		goto out_put;
-	n = -EINVAL;
-	if ((in->ops && in->ops->no_seek) || (out->flags & O_APPEND))
-		goto out_put;
-	n = a[2] ? copy_from_user(&pos, a[2], sizeof(pos)) : 0;
-	if (!a[2])
-		pos = (uint64_t)file_seek(in, 0, SEEK_CUR);
-	if (!n && (int64_t)pos < 0)
-		n = -EINVAL;
-	if (n)
-		goto out_put;
-	n = sendfile_copy(out, in, &pos, MIN(a[3], RW_BYTES_MAX));
-	if (n < 0)
-		goto out_put;
-	if (!a[2])
-		(void)file_seek(in, (int64_t)pos, SEEK_SET);
-	else if (copy_to_user(a[2], &pos, sizeof(pos)))
-		n = -EFAULT;
-out_put:
-	if (in)
-		file_put(in);
-	if (out)
-		file_put(out);
-	return n;
 }
 
 static long set_size(struct file *f, uint64_t size)
@@ -327,9 +272,16 @@ long sys_fdatasync(const uint64_t *a)
 
 long sys_sync_file_range(const uint64_t *a)
 {
+	struct file *f = sys_file_get((int)a[0]);
+	bool seekable;
+
+	if (!f)
+		return -EBADF;
+	seekable = S_ISREG(f->inode->mode) || S_ISDIR(f->inode->mode) || S_ISBLK(f->inode->mode);
+	file_put(f);
 	if ((int64_t)a[1] < 0 || (int64_t)a[2] < 0 || (a[3] & ~7ull))
 		return -EINVAL;
-	return sync_file((int)a[0], true);
+	return seekable ? sync_file((int)a[0], true) : -ESPIPE;
 }
 
 /* Hints about reading: checked, and no promise is broken by doing nothing more. */
@@ -362,6 +314,14 @@ long sys_readahead(const uint64_t *a)
 	return err;
 }
 
+/* FIONREAD: negative when the position is past the end, as on Linux. */
+static long put_bytes_left(const struct file *f, uaddr_t addr)
+{
+	uint32_t left = (uint32_t)(inode_size(f->inode) - READ_ONCE(f->pos));
+
+	return copy_to_user(addr, &left, sizeof(left));
+}
+
 long sys_ioctl(const uint64_t *a)
 {
 	struct file *f = sys_file_get((int)a[0]);
@@ -385,7 +345,9 @@ long sys_ioctl(const uint64_t *a)
 		break;
 	}
 	default:
-		if (f->ops && f->ops->ioctl)
+		if (cmd == 0x541b && S_ISREG(f->inode->mode)) /* FIONREAD */
+			err = put_bytes_left(f, a[2]);
+		else if (f->ops && f->ops->ioctl)
 			err = f->ops->ioctl(f, cmd, a[2]);
 	}
 	file_put(f);

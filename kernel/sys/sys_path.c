@@ -216,9 +216,13 @@ static long readlink_at(int dfd, uaddr_t name, uaddr_t buf, int size)
 	n = lookup_at(dfd, name, LOOKUP_EMPTY, &p);
 	if (n)
 		return n;
-	n = -EINVAL;
-	if (!S_ISLNK(path_inode(&p)->mode))
+	if (!S_ISLNK(path_inode(&p)->mode)) {
+		char first;
+
+		/* No name at all is no name of anything but a link that a descriptor stands for. */
+		n = copy_from_user(&first, name, 1) ?: first ? -EINVAL : -ENOENT;
 		goto out_put;
+	}
 	size = MIN(size, (int)PATH_MAX_LEN);
 	text = kmalloc((size_t)size, 0);
 	n = -ENOMEM;
@@ -299,7 +303,7 @@ long sys_fchmodat(const uint64_t *a)
 
 static struct inode_attr attr_owner(uint64_t uid, uint64_t gid)
 {
-	struct inode_attr attr = {.uid = (uint32_t)uid, .gid = (uint32_t)gid};
+	struct inode_attr attr = {.valid = ATTR_CHOWN, .uid = (uint32_t)uid, .gid = (uint32_t)gid};
 
 	if (attr.uid != UINT32_MAX)
 		attr.valid |= ATTR_UID;

@@ -557,7 +557,12 @@ static void descriptors_are_the_lowest_free(void **state)
 	assert_null(fd_get(copy, 500));
 	assert_int_equal(fd_get_cloexec(copy, 4), 0);
 	assert_int_equal(fd_get_cloexec(t, 5), 1);
-	assert_int_equal(fd_close_range(t, 10, 1000, false), 0);
+	fd_set_cloexec_range(t, 10, 1000);
+	assert_int_equal(fd_next(t, 10), 10);
+	assert_int_equal(fd_get_cloexec(t, 12), 1);
+	assert_int_equal(fd_get_cloexec(t, 500), 1);
+	assert_int_equal(fd_get_cloexec(t, 8), 0);
+	fd_close_range(t, 10, 1000);
 	assert_int_equal(fd_next(t, 10), -1);
 	fdtable_put(copy);
 	fdtable_put(t);

@@ -1,0 +1,232 @@
+/* Files by the Linux ABI: flags, positions and errors that programs built for Linux count on. */
+#include "tap.h"
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+
+#ifndef RWF_APPEND
+#define RWF_APPEND 0x10
+#define RWF_DSYNC  0x2
+#define RWF_HIPRI  0x1
+#define RWF_NOWAIT 0x8
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
+/* Not a user address, on any machine. */
+#define KERNEL_ADDRESS ((void *)0xffff800000000000ul)
+
+static int text_file(const char *name, const char *text)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
+	CHECK_EQ(lseek(fd, 0, SEEK_SET), 0);
+	return fd;
+}
+
+static void check_text(int fd, const char *text)
+{
+	char buf[256];
+
+	CHECK_EQ(pread(fd, buf, sizeof(buf), 0), strlen(text));
+	CHECK(memcmp(buf, text, strlen(text)) == 0);
+}
+
+TEST(close_range_marks_for_exec)
+{
+	int fd = text_file("f", ""), other;
+
+	CHECK_EQ(dup2(fd, 30), 30);
+	other = fcntl(fd, F_DUPFD_CLOEXEC, 31);
+	CHECK_EQ(other, 31);
+	CHECK_EQ(dup2(fd, 40), 40);
+	CHECK_EQ(syscall(SYS_close_range, 30, 39, CLOSE_RANGE_CLOEXEC), 0);
+	CHECK_EQ(fcntl(30, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(31, F_GETFD), FD_CLOEXEC);
+	CHECK_EQ(fcntl(40, F_GETFD), 0);
+	CHECK_EQ(syscall(SYS_close_range, 30, ~0u, 0), 0);
+	CHECK_ERR(fcntl(31, F_GETFD), EBADF);
+	CHECK_ERR(fcntl(40, F_GETFD), EBADF);
+}
+
+TEST(unknown_open_flags_are_forgotten)
+{
+	int fd = text_file("f", "x");
+
+	close(fd);
+	fd = syscall(SYS_open, "f", O_RDONLY | 0x80000004, 0);
+	CHECK(fd >= 0);
+	CHECK_EQ(fcntl(fd, F_GETFL) & ~O_LARGEFILE & ~0100000, O_RDONLY);
+}
+
+TEST(a_buffer_past_user_memory_is_a_fault)
+{
+	int fd = text_file("f", "0123456789");
+	char buf[16];
+
+	CHECK_ERR(syscall(SYS_read, fd, buf, -1ul), EFAULT);
+	CHECK_ERR(syscall(SYS_write, fd, buf, -1ul), EFAULT);
+	CHECK_ERR(syscall(SYS_pread64, fd, KERNEL_ADDRESS, 1, 0), EFAULT);
+	check_text(fd, "0123456789");
+}
+
+TEST(positions_do_not_wrap)
+{
+	int fd = text_file("f", "0123456789");
+	char buf[16];
+	struct iovec iov = {buf, 10};
+
+	CHECK_ERR(pread(fd, buf, 10, INT64_MAX), EINVAL);
+	CHECK_ERR(pwrite(fd, buf, 10, INT64_MAX - 5), EINVAL);
+	CHECK_ERR(preadv(fd, &iov, 1, INT64_MAX), EINVAL);
+	CHECK_EQ(pread(fd, buf, 10, INT64_MAX - 10), 0);
+}
+
+TEST(pwritev2_appends_and_syncs)
+{
+	int fd = text_file("f", "0123456789");
+	struct iovec iov = {"ab", 2};
+
+	CHECK_EQ(syscall(SYS_pwritev2, fd, &iov, 1, 0ul, 0ul, RWF_APPEND | RWF_HIPRI), 2);
+	check_text(fd, "0123456789ab");
+	CHECK_EQ(syscall(SYS_pwritev2, fd, &iov, 1, 0ul, 0ul, RWF_DSYNC), 2);
+	check_text(fd, "ab23456789ab");
+	CHECK_EQ(syscall(SYS_pwritev2, fd, &iov, 1, -1ul, -1ul, RWF_APPEND), 2);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 14);
+	CHECK_ERR(syscall(SYS_pwritev2, fd, &iov, 1, 0ul, 0ul, RWF_NOWAIT), EOPNOTSUPP);
+	CHECK_ERR(syscall(SYS_pwritev2, fd, &iov, 1, 0ul, 0ul, 0x8000), EOPNOTSUPP);
+}
+
+TEST(copy_file_range_copies)
+{
+	int in = text_file("in", "0123456789"), out = text_file("out", "abc");
+	loff_t from = 2, to = 5;
+	char buf[16];
+
+	CHECK_EQ(syscall(SYS_copy_file_range, in, &from, out, &to, 3, 0), 3);
+	CHECK_EQ(from, 5);
+	CHECK_EQ(to, 8);
+	CHECK_EQ(pread(out, buf, sizeof(buf), 0), 8);
+	CHECK(memcmp(buf,
+		      "abc\0\0"
+		      "234",
+		      8) == 0);
+	CHECK_EQ(lseek(in, 0, SEEK_CUR), 0);
+	/* The files' own positions, to the end of the source. */
+	CHECK_EQ(syscall(SYS_copy_file_range, in, NULL, out, NULL, 100, 0), 10);
+	CHECK_EQ(syscall(SYS_copy_file_range, in, NULL, out, NULL, 100, 0), 0);
+	CHECK_EQ(lseek(out, 0, SEEK_CUR), 10);
+	check_text(out, "0123456789");
+	/* Within one file, beside each other. */
+	from = 0, to = 4;
+	CHECK_EQ(syscall(SYS_copy_file_range, in, &from, in, &to, 4, 0), 4);
+	check_text(in, "0123012389");
+}
+
+TEST(copy_file_range_checks_its_arguments)
+{
+	int in = text_file("in", "0123456789"), out = text_file("out", ""), fds[2];
+	int only_append = open("out", O_WRONLY | O_APPEND), only_read = open("out", O_RDONLY);
+	int dir = open(".", O_RDONLY);
+	loff_t from = 0, to = 3;
+
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, NULL, out, NULL, 5, 1), EINVAL);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, &from, in, &to, 8, 0), EINVAL);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, NULL, only_append, NULL, 5, 0), EBADF);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, NULL, only_read, NULL, 5, 0), EBADF);
+	CHECK_ERR(syscall(SYS_copy_file_range, -1, NULL, out, NULL, 5, 0), EBADF);
+	CHECK_ERR(syscall(SYS_copy_file_range, dir, NULL, out, NULL, 5, 0), EISDIR);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, NULL, fds[1], NULL, 5, 0), EINVAL);
+	CHECK_ERR(syscall(SYS_copy_file_range, in, (void *)16, out, NULL, 5, 0), EFAULT);
+	from = -1;
+	CHECK_ERR(syscall(SYS_copy_file_range, in, &from, out, NULL, 5, 0), EOVERFLOW);
+	CHECK_EQ(syscall(SYS_copy_file_range, in, NULL, out, NULL, 0, 0), 0);
+}
+
+TEST(sendfile_refuses_folders)
+{
+	int out = text_file("out", ""), dir = open(".", O_RDONLY);
+	off_t pos = 0;
+
+	CHECK_ERR(sendfile(out, dir, &pos, 1), EINVAL);
+}
+
+TEST(there_are_no_extended_attributes)
+{
+	int fd = text_file("f", "x");
+	char buf[64], name[300];
+
+	if (syscall(SYS_fsetxattr, fd, "user.x", "v", 1, 0) == 0)
+		tap_skip("the file system keeps attributes");
+	CHECK_EQ(errno, EOPNOTSUPP);
+	CHECK_ERR(getxattr("f", "user.x", buf, sizeof(buf)), EOPNOTSUPP);
+	CHECK_ERR(setxattr("f", "user.x", "v", 1, 0), EOPNOTSUPP);
+	CHECK_ERR(removexattr("f", "user.x"), EOPNOTSUPP);
+	CHECK_EQ(listxattr("f", buf, sizeof(buf)), 0);
+	CHECK_EQ(flistxattr(fd, buf, sizeof(buf)), 0);
+	CHECK_ERR(listxattr("nothing", buf, sizeof(buf)), ENOENT);
+	CHECK_ERR(fgetxattr(-1, "user.x", buf, sizeof(buf)), EBADF);
+	memset(name, 'a', sizeof(name));
+	name[299] = '\0';
+	CHECK_ERR(getxattr("f", name, buf, sizeof(buf)), ERANGE);
+	CHECK_ERR(setxattr("f", "user.x", "v", 1, 99), EINVAL);
+	CHECK_ERR(syscall(SYS_setxattr, "f", "user.x", "v", 1 << 20, 0), E2BIG);
+}
+
+TEST(a_change_of_owner_takes_set_id_bits)
+{
+	struct stat st;
+
+	close(text_file("f", "x"));
+	CHECK_EQ(chmod("f", 06755), 0);
+	CHECK_EQ(chown("f", -1, 5), 0);
+	CHECK_EQ(stat("f", &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 0755);
+	/* A set-group-id bit without the right to execute means something else. */
+	CHECK_EQ(chmod("f", 06644), 0);
+	CHECK_EQ(chown("f", 0, 0), 0);
+	CHECK_EQ(stat("f", &st), 0);
+	CHECK_EQ(st.st_mode & 07777, 02644);
+}
+
+TEST(small_answers)
+{
+	int fd = text_file("f", "0123456789"), fds[2], n;
+	char buf[8];
+
+	CHECK_EQ(pipe(fds), 0);
+	CHECK_ERR(syscall(SYS_readlink, "", buf, sizeof(buf)), ENOENT);
+	CHECK_ERR(syscall(SYS_sync_file_range, fds[0], 0, 0, 1), ESPIPE);
+	CHECK_ERR(fcntl(fd, F_GETPIPE_SZ), EBADF);
+	CHECK_EQ(lseek(fd, 4, SEEK_SET), 4);
+	CHECK_EQ(ioctl(fd, FIONREAD, &n), 0);
+	CHECK_EQ(n, 6);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+TEST(exec_does_not_open_what_is_no_program)
+{
+	struct sigaction act = {.sa_handler = on_alarm};
+	char *argv[] = {"x", NULL};
+
+	CHECK_EQ(mkfifo("fifo", 0755), 0);
+	sigaction(SIGALRM, &act, NULL);
+	alarm(5);
+	CHECK_ERR(execve("fifo", argv, NULL), EACCES);
+	CHECK_ERR(execve("/dev/null", argv, NULL), EACCES);
+	CHECK_ERR(execve(".", argv, NULL), EACCES);
+	alarm(0);
+}
