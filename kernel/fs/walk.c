@@ -44,7 +44,8 @@ static void walk_leave(struct walk *w)
 	if (same)
 		return;
 	w->pin = w->cur;
-	path_put(&old);
+	if (old.dentry)
+		path_put(&old);
 }
 
 static void walk_enter(struct walk *w)
