@@ -185,19 +185,18 @@ static void node_get(struct amap_node *n)
 
 void amap_node_put(struct amap_node *n)
 {
-	unsigned slots;
-
 	/* A sole parent needs no atomic: nobody else can raise the count. */
 	if (!amap_node_is_sole(n) && __atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) != 0)
 		return;
-	slots = amap_node_slots(n->level);
-	for (unsigned i = 0; i < slots; i++) {
+	for (unsigned i = 0, left = n->count; left; i++) {
+		dassert(i < amap_node_slots(n->level));
 		if (!n->slots[i])
 			continue;
 		if (n->level == 0)
 			page_unshare(n->slots[i]);
 		else
 			amap_node_put(n->slots[i]);
+		left--;
 	}
 	node_free(n);
 }

@@ -158,16 +158,18 @@ static int clone_all(struct mm_context *dst, struct mm_context *src)
 {
 	struct amap_dead dead = {0};
 	struct vmap *vm, *copy;
+	vm_flags_t seen = 0;
 	int err = 0;
 
 	for (vm = vmap_first(src); vm && !err; vm = vmap_next(vm)) {
+		seen |= vm->vmflags;
 		if (vm->vmflags & VM_DONTFORK)
 			continue;
 		copy = cow_clone_vmap_locked(dst, vm);
 		if (IS_ERR(copy))
 			err = PTR_ERR(copy);
 	}
-	if (!err)
+	if (!err && seen & (VM_DONTFORK | VM_WIPEONFORK))
 		err = drop_not_inherited(src, &dead);
 	for (vm = vmap_first(src); vm; vm = vmap_next(vm)) {
 		if (vm->amap)
