@@ -344,9 +344,11 @@ static struct vmap_place unaligned(const struct vmap_place *pl)
 
 vaddr_t vmap_place_down(struct mm_context *ctx, const struct vmap_place *pl)
 {
+	vaddr_t tail = tail_start(ctx), va = 0;
 	struct vmap_place any;
-	vaddr_t va = fit_down(pl, tail_start(ctx), USER_MAX);
 
+	if (tail < pl->high)
+		va = fit_down(pl, tail, USER_MAX);
 	if (!va)
 		va = search_down(ctx, pl);
 	if (va || pl->align == PAGE_SIZE)
