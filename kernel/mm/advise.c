@@ -49,7 +49,6 @@ static int allow_fork(const struct vmap *vm)
 	return vm->driver == &driver_phys ? -EINVAL : 0;
 }
 
-/* Drop what the range [from, to) of vm shows: private pages go, others are only not entered. */
 static int discard_check(
 	struct vmap_edit *e, vaddr_t start, vaddr_t end, int (*allowed)(const struct vmap *vm))
 {
@@ -62,39 +61,34 @@ static int discard_check(
 
 		if (err)
 			return err;
-		if (vm->amap)
-			amap_wipe_need(vm->amap, vmap_slot(vm, from), vmap_slot(vm, to - 1), need);
+		edit_discard_need(vm, from, to, need);
 	}
 	return edit_take(e, 0, need);
 }
+
+/* Private pages go, others are only not entered any more. */
 
 static int discard(
 	struct mm_context *ctx, vaddr_t start, vaddr_t end, int (*allowed)(const struct vmap *vm))
 {
 	vaddr_t pos = start;
 	struct vmap_edit e;
-	struct tlb_batch tb;
 	struct vmap *vm;
 	int err;
 
-	edit_begin(&e, ctx);
+	edit_begin_shared(&e, ctx);
 	do {
 		err = discard_check(&e, start, end, allowed);
 	} while (edit_again(&e, &err));
 	if (err)
 		goto out;
-	tlb_batch_init(&tb, &ctx->pmap);
-	pmap_remove(&ctx->pmap, start, end, &tb);
-	tlb_batch_finish(&tb);
 	vmap_for_each_in (vm, ctx, start, end) {
 		vaddr_t from = MAX(start, vm->vaddr), to = MIN(end, vmap_end(vm));
 
 		if (from > pos)
 			err = -ENOMEM;
 		pos = to;
-		if (vm->amap)
-			amap_wipe(vm->amap, vmap_slot(vm, from), vmap_slot(vm, to - 1), &e.nodes,
-				&e.dead_amaps);
+		edit_discard(&e, vm, from, to, true);
 	}
 	if (pos < end)
 		err = -ENOMEM;

@@ -25,7 +25,8 @@
  * Locking. Handles belong to one context. Faults hold the lock for reading to walk, to fill an
  * empty slot by compare-and-swap and to test exclusivity; for writing to copy a path, to grow the
  * root and to replace a page. Edits hold mm_lock (write), which keeps all faults of the context
- * out, and need no lock of the handle beside it. Other contexts meet only in shared nodes and only
+ * out, and need no lock of the handle beside it; those that let faults in elsewhere (edit.c) take
+ * it for writing where they empty slots. Other contexts meet only in shared nodes and only
  * through their counts.
  *
  * The index of a slot is chosen so that 2 MiB of addresses, one leaf page table, are one node of

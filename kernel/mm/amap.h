@@ -104,11 +104,13 @@ struct amap *amap_clone(struct amap *am, struct amap_stock *st);
 /*
  * Empty the slots [first, last]. Nodes that would be cut through and are shared are copied from the
  * stock, which has what amap_wipe_need asked for. Subtrees go to dead; single pages at the ragged
- * ends are freed at once: their translations are gone and flushed. => context locked (write)
+ * ends are freed at once: their translations are gone and flushed. => context locked (write), or
+ * amap (write) and faults kept out of the range
  */
 void amap_wipe(struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st,
 	struct amap_dead *dead);
-/* Adds to need[] the nodes that amap_wipe of that range may have to copy. => context locked */
+/* Adds to need[] the nodes that amap_wipe of that range may have to copy. => context locked (write), or
+ * amap (read) */
 void amap_wipe_need(
 	const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES]);
 /* Drop one vmap's reference: the handle goes to dead with the last one. True: it was the last.

@@ -80,13 +80,23 @@ static int copy_page(struct fault *f)
 
 int mm_resolve_cow_fault(struct fault *f)
 {
+	struct vm_object *vo = f->vm->object;
+	int err;
+
 	fault_lock_amap_exclusive(f);
 	if (amap_own(f->amap, f->slot, &f->nodes, &f->up) != 0)
 		return fault_again(f, FAULT_WAIT_MEMORY);
 	/* The others may have let go of it meanwhile. */
 	if (page_shares(f->up.page) == 1)
 		return fault_reuse(f);
-	return copy_page(f);
+	/* Who finds the vmap through its object's list may have taken the old translation away and not
+	 * flushed it yet (vmap_wait_for_unmap): copy_page would meet nothing to evict. */
+	if (vo)
+		rw_read_lock(&vo->lock);
+	err = copy_page(f);
+	if (vo)
+		rw_read_unlock(&vo->lock);
+	return err;
 }
 
 /*

@@ -8,6 +8,23 @@
  *	commit  change the tree, the layers and the page table in steps that cannot fail; flush
  *	end     unlock; release what was unlinked: files, objects, pages
  *
+ * While mm_lock is held for writing no vmap is locked: the locks of vmaps (45) are taken only with
+ * mm_lock held. That gives an edit three ways to hold them, each of which keeps the faults out that
+ * must not be let in before every CPU has acknowledged the flush:
+ *
+ *	exclusive	mm_lock for writing, to the end. For edits that go on after a flush: mmap over
+ *			something, mremap, fork, exec
+ *	opened		the same up to the flush, which is the last thing that anybody could see:
+ *			munmap, mprotect. mm_lock is opened (rwlock.h), so that the next edit still
+ *			waits, but faults do not. Of the vmaps that they can find, one may be concerned;
+ *			it is locked for writing until the end. What was unlinked they do not find, and
+ *			its addresses are handed out by an edit only, which waits
+ *	shared		mm_lock for reading, one vmap after the other locked for writing: what changes
+ *			no vmap, but drops pages. madvise(DONTNEED), truncate
+ *
+ * Beside an edit that is opened or shared faults use other vmaps of the same amap: it is locked where
+ * slots are emptied. Tables are unlinked exclusively.
+ *
  * Unmapping keeps this order: out of the tree; translations removed; flushed everywhere; out of the
  * objects' lists; tables freed; pages dropped. An object's pages may be taken away (truncate) by who
  * finds the vmap in the object's list and removes its translations; so a vmap stays in that list
@@ -22,7 +39,32 @@
 #include "mm/commit.h"
 #include "mm/verify.h"
 
-void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
+static void lock_context(struct vmap_edit *e)
+{
+	if (e->mode == EDIT_SHARED)
+		rw_read_lock(&e->ctx->mm_lock);
+	else
+		rw_write_lock(&e->ctx->mm_lock);
+}
+
+static void unlock_context(struct vmap_edit *e)
+{
+	switch (e->mode) {
+	case EDIT_EXCLUSIVE:
+		rw_write_unlock(&e->ctx->mm_lock);
+		break;
+	case EDIT_SHARED:
+		rw_read_unlock(&e->ctx->mm_lock);
+		break;
+	case EDIT_OPEN:
+		if (e->locked)
+			rw_write_unlock(&e->locked->lock);
+		rw_open_unlock(&e->ctx->mm_lock);
+		break;
+	}
+}
+
+static inline void begin(struct vmap_edit *e, struct mm_context *ctx)
 {
 	e->ctx = ctx;
 	e->vmaps = NULL;
@@ -35,7 +77,33 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
 #ifdef QUIRE_DEBUG
 	e->low = e->high = 0;
 #endif
+}
+
+void edit_begin(struct vmap_edit *e, struct mm_context *ctx)
+{
+	begin(e, ctx);
+	e->mode = EDIT_EXCLUSIVE;
 	rw_write_lock(&ctx->mm_lock);
+}
+
+void edit_begin_shared(struct vmap_edit *e, struct mm_context *ctx)
+{
+	begin(e, ctx);
+	e->mode = EDIT_SHARED;
+	rw_read_lock(&ctx->mm_lock);
+}
+
+void edit_open(struct vmap_edit *e, struct vmap *vm, const struct tlb_batch *tb)
+{
+	if (e->mode != EDIT_EXCLUSIVE || !tlb_batch_asks_others(tb))
+		return;
+	if (vm) {
+		dassert(!rw_held(&vm->lock));
+		rw_write_lock(&vm->lock);
+	}
+	e->locked = vm;
+	e->mode = EDIT_OPEN;
+	rw_open(&e->ctx->mm_lock);
 }
 
 static int stock_vmaps(struct vmap_edit *e, unsigned n, unsigned flags)
@@ -82,11 +150,11 @@ int edit_charge(struct vmap_edit *e, uint64_t pages)
 
 bool edit_fill_stock(struct vmap_edit *e, int *err)
 {
-	rw_write_unlock(&e->ctx->mm_lock);
+	unlock_context(e);
 	*err = stock_vmaps(e, e->want_vmaps, ALLOC_RESERVE);
 	if (!*err)
 		*err = amap_stock_reserve(&e->nodes, e->want_nodes, ALLOC_RESERVE);
-	rw_write_lock(&e->ctx->mm_lock);
+	lock_context(e);
 	return *err == 0;
 }
 
@@ -108,7 +176,7 @@ void edit_end(struct vmap_edit *e)
 	if (e->high)
 		mm_verify_vmaps(e->ctx, e->low, e->high);
 #endif
-	rw_write_unlock(&e->ctx->mm_lock);
+	unlock_context(e);
 	if (e->charge)
 		commit_uncharge(e->charge);
 	if (e->dead_amaps.nodes || e->dead_amaps.handles)
@@ -199,6 +267,46 @@ static void unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, struct
 	u->next = vm;
 }
 
+/* Empty slots that nobody of this context sees any more. */
+static void wipe(struct vmap_edit *e, struct amap *am, pgidx_t first, pgidx_t last)
+{
+	bool faults = e->mode != EDIT_EXCLUSIVE;
+
+	if (faults)
+		rw_write_lock(&am->lock);
+	amap_wipe(am, first, last, &e->nodes, &e->dead_amaps);
+	if (faults)
+		rw_write_unlock(&am->lock);
+}
+
+void edit_discard_need(struct vmap *vm, vaddr_t from, vaddr_t to, unsigned need[AMAP_CLASSES])
+{
+	struct amap *am = LOAD_ACQUIRE(vm->amap);
+
+	if (!am)
+		return;
+	/* Faults that come before the wipe make no more of it necessary: what they copy is ours alone
+	 * then, and counted as shared now with all below it. */
+	rw_read_lock(&am->lock);
+	amap_wipe_need(am, vmap_slot(vm, from), vmap_slot(vm, to - 1), need);
+	rw_read_unlock(&am->lock);
+}
+
+void edit_discard(struct vmap_edit *e, struct vmap *vm, vaddr_t from, vaddr_t to, bool stocked)
+{
+	struct tlb_batch tb;
+
+	assert(e->mode != EDIT_OPEN);
+	rw_write_lock(&vm->lock);
+	tlb_batch_init(&tb, &e->ctx->pmap);
+	pmap_remove(&e->ctx->pmap, from, to, &tb);
+	tlb_batch_finish(&tb);
+	vmap_wait_for_unmap(vm);
+	if (stocked && vm->amap)
+		wipe(e, vm->amap, vmap_slot(vm, from), vmap_slot(vm, to - 1));
+	rw_write_unlock(&vm->lock);
+}
+
 /* Drop the upper layers of the dead from vm on: handles whole where no vmap names them any more. */
 static void drop_upper(struct vmap_edit *e, struct vmap *first)
 {
@@ -208,49 +316,56 @@ static void drop_upper(struct vmap_edit *e, struct vmap *first)
 	}
 	for (struct vmap *vm = first; vm; vm = vm->next) {
 		if (vm->amap && vm->amap->refs)
-			amap_wipe(vm->amap, vm->amap_off, vm->amap_off + vm->npages - 1, &e->nodes,
-				&e->dead_amaps);
+			wipe(e, vm->amap, vm->amap_off, vm->amap_off + vm->npages - 1);
 		vm->amap = NULL;
 	}
 }
 
 /*
- * Unlink the tables between the vmaps around [start, end), which is free now and where leaf tables were
- * seen; next is the vmap behind it. A hole may be most of the address space: only the entries of the
- * root that the range touches are looked at. And often the tables are shared with the neighbours: then
- * none can go.
+ * What a range that was unmapped leaves free: [floor, ceiling), the part of the hole around it that its
+ * tables may lie in. A hole may be most of the address space: only the entries of the root that the
+ * range touches are looked at.
  */
-static void unlink_tables(
-	struct mm_context *ctx, struct vmap *next, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
+struct hole {
+	vaddr_t floor, ceiling;
+};
+
+/*
+ * The hole around [start, end), which is free now and where leaf tables were seen; next is the vmap behind
+ * it. False: the tables are shared with the neighbours, none can go.
+ */
+static bool hole_find(
+	struct mm_context *ctx, struct vmap *next, vaddr_t start, vaddr_t end, struct hole *h)
 {
 	struct vmap *prev = next ? vmap_prev(next) : vmap_last(ctx);
 	vaddr_t floor = prev ? vmap_end(prev) : 0, ceiling = next ? next->vaddr : USER_MAX;
 	vaddr_t low = ALIGN_UP(floor, PMAP_TABLE_SPAN);
 	vaddr_t high = next ? ALIGN_DOWN(ceiling, PMAP_TABLE_SPAN) : USER_MAX;
 
-	if (MAX(low, start) >= MIN(high, end))
-		return;
-	floor = MAX(floor, ALIGN_DOWN(start, PMAP_ROOT_SPAN));
-	ceiling = MIN(ceiling, ALIGN_UP(end, PMAP_ROOT_SPAN));
-	pmap_free_tables(&ctx->pmap, floor, ceiling, tb);
+	h->floor = MAX(floor, ALIGN_DOWN(start, PMAP_ROOT_SPAN));
+	h->ceiling = MIN(ceiling, ALIGN_UP(end, PMAP_ROOT_SPAN));
+	return MAX(low, start) < MIN(high, end);
 }
 
 void edit_free_tables(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 {
 	struct tlb_batch tb;
+	struct hole h;
 
 	tlb_batch_init(&tb, &e->ctx->pmap);
-	unlink_tables(e->ctx, vmap_find_after(e->ctx, start), ALIGN_DOWN(start, PMAP_TABLE_SPAN),
-		ALIGN_UP(end, PMAP_TABLE_SPAN), &tb);
+	if (hole_find(e->ctx, vmap_find_after(e->ctx, start), ALIGN_DOWN(start, PMAP_TABLE_SPAN),
+		    ALIGN_UP(end, PMAP_TABLE_SPAN), &h))
+		pmap_free_tables(&e->ctx->pmap, h.floor, h.ceiling, &tb);
 	tlb_batch_finish(&tb);
 }
 
-void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+static void unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool last)
 {
 	struct pmap *pm = &e->ctx->pmap;
 	struct unlinked u;
 	struct tlb_batch tb;
-	vaddr_t low, high;
+	struct hole h;
+	bool tables;
 
 	edit_touch(e, start, end);
 	unlink_range(e, start, end, &u);
@@ -258,19 +373,33 @@ void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
 		return;
 	tlb_batch_init(&tb, pm);
 	pmap_remove(pm, start, end, &tb);
-	low = tb.table_low;
-	high = tb.table_high;
+	tables = tb.table_low < tb.table_high &&
+		 hole_find(e->ctx, u.next, tb.table_low, tb.table_high, &h);
 	if (u.has_object) {
+		if (last && !tables)
+			edit_open(e, NULL, &tb);
 		tlb_batch_finish(&tb);
 		tlb_batch_init(&tb, pm);
 		for (struct vmap *vm = u.first; vm; vm = vm->next)
 			vmap_detach(vm);
 	}
-	if (low < high)
-		unlink_tables(e->ctx, u.next, low, high, &tb);
+	if (tables)
+		pmap_free_tables(pm, h.floor, h.ceiling, &tb);
+	if (last)
+		edit_open(e, NULL, &tb);
 	tlb_batch_finish(&tb);
 	if (u.has_amap)
 		drop_upper(e, u.first);
+}
+
+void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	unmap(e, start, end, false);
+}
+
+void edit_unmap_last(struct vmap_edit *e, vaddr_t start, vaddr_t end)
+{
+	unmap(e, start, end, true);
 }
 
 int edit_attributes(struct vmap_edit *e, vaddr_t start, vaddr_t end, vm_flags_t set,

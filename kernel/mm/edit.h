@@ -16,6 +16,9 @@ struct vmap_edit {
 	uint64_t charge;     /* pages charged and given to no vmap yet */
 	unsigned want_vmaps; /* what the last edit_take was short of */
 	unsigned want_nodes[AMAP_CLASSES];
+	/* How mm_lock is held (edit.c): edit_begin, edit_begin_shared, or opened by edit_open. */
+	enum { EDIT_EXCLUSIVE, EDIT_SHARED, EDIT_OPEN } mode;
+	struct vmap *locked;		/* EDIT_OPEN: a vmap whose faults still wait, or NULL */
 	struct vmap *dead, **dead_tail; /* unlinked, in order of address */
 	struct amap_dead dead_amaps;
 #ifdef QUIRE_DEBUG
@@ -27,6 +30,22 @@ struct vmap_edit {
 
 /* Take ctx's lock for writing and begin. => nothing of rank 40 or above */
 void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
+/* The same for reading: for who changes no vmap, but drops what some show (edit_discard). */
+void edit_begin_shared(struct vmap_edit *e, struct mm_context *ctx);
+/*
+ * Vmaps, layers and page table are as they shall be; what is left is the flush of tb, and the release of
+ * what was unlinked. If other CPUs have to be asked, faults of the context go on from here, but for
+ * those in vm (NULL: no vmap is concerned any more), which wait for edit_end.
+ * => begun by edit_begin; afterwards nothing that needs mm_lock for writing
+ */
+void edit_open(struct vmap_edit *e, struct vmap *vm, const struct tlb_batch *tb);
+/*
+ * Drop what [from, to) of vm shows: translations, then private pages, for which the stock has what
+ * edit_discard_need added. May leave slots when there are no nodes for the cut (stocked: false).
+ * => any mode but EDIT_OPEN; vm is locked for writing here
+ */
+void edit_discard(struct vmap_edit *e, struct vmap *vm, vaddr_t from, vaddr_t to, bool stocked);
+void edit_discard_need(struct vmap *vm, vaddr_t from, vaddr_t to, unsigned need[AMAP_CLASSES]);
 /* The ways taken when there is something to take, or to fetch. */
 int __must_check edit_take_more(
 	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES]);
@@ -88,6 +107,8 @@ int __must_check edit_unmap_check(struct vmap_edit *e, vaddr_t start, vaddr_t en
 	unsigned need[AMAP_CLASSES]);
 /* Unmap, with what the check asked for in stock: cannot fail. */
 void edit_unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end);
+/* The same as the last step of the edit: faults elsewhere do not wait for the flush (edit_open). */
+void edit_unmap_last(struct vmap_edit *e, vaddr_t start, vaddr_t end);
 /* Free the page tables that only [start, end) used, which is free now and has no translations. */
 void edit_free_tables(struct vmap_edit *e, vaddr_t start, vaddr_t end);
 /* Vmaps that a cut at va takes: 0 or 1. */

@@ -272,7 +272,7 @@ int munmap(struct mm_context *ctx, vaddr_t va, uint64_t len)
 			err = edit_take(&e, nvmaps, need);
 	} while (edit_again(&e, &err));
 	if (!err)
-		edit_unmap(&e, va, end);
+		edit_unmap_last(&e, va, end);
 	edit_end(&e);
 	return err;
 }

@@ -135,6 +135,8 @@ struct tlb_batch {
 void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm);
 void tlb_batch_add(struct tlb_batch *tb, vaddr_t va);
 void tlb_batch_finish(struct tlb_batch *tb);
+/* Would the flush now interrupt other CPUs, and wait for them? */
+bool tlb_batch_asks_others(const struct tlb_batch *tb);
 /* A table that no entry points to any more; the last one that was added, or NULL. */
 void tlb_batch_add_table(struct tlb_batch *tb, struct page *pg);
 struct page *tlb_batch_pop_table(struct tlb_batch *tb);

@@ -70,11 +70,16 @@ static void protect_commit(struct vmap_edit *e, vaddr_t start, vaddr_t stop, vm_
 
 		edit_give_charge(e, vm, charge_of(vm, vm->npages, rights));
 		vmap_set_flags(vm, (old & ~VM_RIGHTS) | rights);
-		if (old & ~granted & VM_RIGHTS)
-			pmap_protect(&e->ctx->pmap, vm->vaddr, vmap_end(vm), granted, &tb);
+		if (!(old & ~granted & VM_RIGHTS))
+			continue;
+		pmap_protect(&e->ctx->pmap, vm->vaddr, vmap_end(vm), granted, &tb);
+		vmap_wait_for_unmap(vm);
 	}
-	tlb_batch_finish(&tb);
 	edit_merge(e, start, stop);
+	vm = vmap_find(e->ctx, start);
+	if (vmap_end(vm) >= stop)
+		edit_open(e, vm, &tb);
+	tlb_batch_finish(&tb);
 }
 
 /* The start of the range when PROT_GROWSDOWN asks for the whole stack. */

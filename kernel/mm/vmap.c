@@ -321,10 +321,12 @@ static bool can_merge(const struct vmap *a, const struct vmap *b)
 	       !is_counted(a->object);
 }
 
-/* b's range becomes part of a; b dies. */
+/*
+ * b's range becomes part of a; b dies. It leaves its object's list last: who takes a page away finds
+ * the range's translations through one of the two at any moment.
+ */
 static void merge_into(struct vmap_edit *e, struct vmap *a, struct vmap *b)
 {
-	vmap_detach(b);
 	vmap_remove(b);
 	if (!a->amap)
 		a->amap = b->amap;
@@ -334,6 +336,7 @@ static void merge_into(struct vmap_edit *e, struct vmap *a, struct vmap *b)
 	a->charged += b->charged;
 	b->charged = 0;
 	vmap_set_end(a, vmap_end(b));
+	vmap_detach(b);
 	b->next = NULL;
 	*e->dead_tail = b;
 	e->dead_tail = &b->next;
@@ -356,44 +359,45 @@ struct vmap *vmap_merge(struct vmap_edit *e, struct vmap *vm)
  * Truncate
  */
 
+/* Where vm shows page idx of its object or, if that lies in front of it, its start. */
+static vaddr_t address_of_index(const struct vmap *vm, pgidx_t idx)
+{
+	pgidx_t base = vm->offset >> PAGE_SHIFT;
+
+	if (idx <= base)
+		return vm->vaddr;
+	return idx - base < vm->npages ? vm->vaddr + ((idx - base) << PAGE_SHIFT) : vmap_end(vm);
+}
+
 /* Drop the slots of ctx's private pages of vo past the end, and what a fault entered of them before it
  * saw the new size. */
 static void drop_private_of_context(struct mm_context *ctx, struct vm_object *vo, pgidx_t first)
 {
 	unsigned need[AMAP_CLASSES];
 	struct vmap_edit e;
-	struct tlb_batch tb;
 	struct vmap *vm;
 	int err;
 
-	edit_begin(&e, ctx);
+	edit_begin_shared(&e, ctx);
 	do {
 		memset(need, 0, sizeof(need));
 		for (vm = vmap_first(ctx); vm; vm = vmap_next(vm)) {
-			pgidx_t base = vm->offset >> PAGE_SHIFT, from = MAX(first, base);
+			vaddr_t from = address_of_index(vm, first);
 
-			if (vm->object == vo && vm->amap && from < base + vm->npages)
-				amap_wipe_need(vm->amap, vm->amap_off + (from - base),
-					vm->amap_off + vm->npages - 1, need);
+			if (vm->object == vo && from < vmap_end(vm))
+				edit_discard_need(vm, from, vmap_end(vm), need);
 		}
 		err = edit_take(&e, 0, need);
 	} while (edit_again(&e, &err));
 	for (vm = vmap_first(ctx); vm; vm = vmap_next(vm)) {
-		pgidx_t base = vm->offset >> PAGE_SHIFT, from = MAX(first, base);
+		vaddr_t from = address_of_index(vm, first);
 
 		if (vm->object != vo)
 			continue;
-		WRITE_ONCE(vm->truncate_seen, vo->vo_truncations);
-		if (from >= base + vm->npages)
-			continue;
-		tlb_batch_init(&tb, &ctx->pmap);
-		pmap_remove(
-			&ctx->pmap, vm->vaddr + ((from - base) << PAGE_SHIFT), vmap_end(vm), &tb);
-		tlb_batch_finish(&tb);
 		/* Without memory for the cut the slots stay: nobody sees them past the end. */
-		if (!err && vm->amap)
-			amap_wipe(vm->amap, vm->amap_off + (from - base),
-				vm->amap_off + vm->npages - 1, &e.nodes, &e.dead_amaps);
+		if (from < vmap_end(vm))
+			edit_discard(&e, vm, from, vmap_end(vm), !err);
+		WRITE_ONCE(vm->truncate_seen, vo->vo_truncations);
 	}
 	edit_end(&e);
 }

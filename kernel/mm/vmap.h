@@ -78,7 +78,7 @@ struct vmap {
 	uint64_t gap_before;	/* (40) bytes: the hole in front of it */
 	uint64_t gap_max;	/* (40) bytes: the largest such hole in the subtree */
 	struct mm_context *ctx; /* (c) */
-	/* Rank 45. Read: faults; write: what must keep faults out of this vmap. */
+	/* Rank 45, under mm_lock. Read: faults; write: who keeps them out of this vmap alone (edit.c) */
 	struct rwlock lock;
 	vaddr_t vaddr;		/* (40)(60) */
 	size_t npages;		/* (40)(60) */
@@ -100,10 +100,11 @@ struct vmap {
 			  through vmap_file_ops */
 	vm_callback_fn handler; /* (c) callback kinds, with their cookie */
 	void *cookie;
-	uint64_t truncate_seen; /* (40) vo_truncations of the object when its private pages were
-				   last looked at */
-	struct vmap *next;	/* chain of a stock or of the dead: nobody else knows the vmap */
-	char name[16];		/* (c) for maps: "[heap]", "[stack]", ... empty: none */
+	uint64_t
+		truncate_seen; /* (40, read for the visit that sets it) vo_truncations of the object
+				   when its private pages were last looked at */
+	struct vmap *next;     /* chain of a stock or of the dead: nobody else knows the vmap */
+	char name[16];	       /* (c) for maps: "[heap]", "[stack]", ... empty: none */
 };
 
 static inline vaddr_t vmap_end(const struct vmap *vm)
@@ -153,11 +154,24 @@ void vmap_free(struct vmap *vm);
  * without upper layer and uncharged. */
 void vmap_copy(struct vmap *dst, const struct vmap *src);
 /* Give vm its lower layer (a reference is taken) and enter it in the object's list; leave it again.
- * => mm_lock (write) */
+ * => mm_lock (write); to leave: or nobody finds vm in the tree any more */
 void vmap_attach(struct vmap *vm, struct vm_object *vo, uint64_t offset);
 void vmap_detach(struct vmap *vm);
 /* Enter vm, which names an object already, in that object's list. => mm_lock (write) */
 void vmap_relink(struct vmap *vm);
+/*
+ * Wait until those have their acknowledgements who found vm through its object's list and took
+ * translations of it away, or rights (truncate, write-back, reclaim): they hold the object's lock to that
+ * end. For who came after them, met nothing in the page table, and so has nothing to flush.
+ * => nothing of rank 60 or above
+ */
+static inline void vmap_wait_for_unmap(struct vmap *vm)
+{
+	if (!vm->object)
+		return;
+	rw_read_lock(&vm->object->lock);
+	rw_read_unlock(&vm->object->lock);
+}
 /* Keep file (may be NULL) open as long as vm lives. */
 void vmap_set_file(struct vmap *vm, void *file);
 /* Drop what a dead vmap holds: file, object, the kind's own state; then free it. => nothing held */

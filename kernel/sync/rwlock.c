@@ -11,6 +11,10 @@
  *
  * Unlocking and passing on are two steps, and in between a running writer may have got in: then
  * there is nothing to pass on, and that writer's unlock does it.
+ *
+ * While a reader that opened the lock holds it (RW_OPEN), readers do not queue, and those that had
+ * are let in at once. A waiting writer is so kept back by readers that came while it could not have
+ * had the lock, and by none that come later.
  */
 #include "sync/rwlock.h"
 #include "lib/assert.h"
@@ -66,7 +70,7 @@ static void settle_flags(struct rwlock *l)
 		__atomic_fetch_and(&l->state, ~(RW_WAITERS | RW_HANDOFF), __ATOMIC_RELAXED);
 }
 
-/* => queue locked; the lock is not held for writing */
+/* Let the readers up to the next writer in. => queue locked; the lock is not held for writing */
 static void grant_readers(struct rwlock *l)
 {
 	struct rw_waiter *w;
@@ -121,17 +125,44 @@ void rw_unlock_contended(struct rwlock *l)
 	spin_unlock_irqrestore(&l->waiters.lock, flags);
 }
 
-void rw_downgrade(struct rwlock *l)
+/* Let all waiting readers in. => queue locked; the lock is open, and held by who opened it */
+static void grant_all_readers(struct rwlock *l)
+{
+	struct rw_waiter *w, *tmp;
+
+	list_for_each_entry_safe (w, tmp, &l->waiters.waiters, we.link) {
+		if (w->write)
+			continue;
+		__atomic_fetch_add(&l->state, 1, __ATOMIC_ACQ_REL);
+		grant(w);
+	}
+	settle_flags(l);
+}
+
+void rw_open(struct rwlock *l)
 {
 	irqflags_t flags;
 
 	assert(rw_write_held(l));
 	WRITE_ONCE(l->writer, NULL);
-	if (!(__atomic_sub_fetch(&l->state, RW_WRITER - 1, __ATOMIC_RELEASE) & RW_WAITERS))
+	if (!(__atomic_sub_fetch(&l->state, RW_WRITER - RW_OPEN - 1, __ATOMIC_RELEASE) &
+		    RW_WAITERS))
 		return;
 	flags = spin_lock_irqsave(&l->waiters.lock);
-	grant_readers(l);
+	grant_all_readers(l);
 	spin_unlock_irqrestore(&l->waiters.lock, flags);
+}
+
+/* Come in past those who wait, if the lock is open. */
+static bool read_open(struct rwlock *l)
+{
+	uint64_t s = READ_ONCE(l->state);
+
+	while (s & RW_OPEN) {
+		if (cas(l, &s, s + 1))
+			return true;
+	}
+	return false;
 }
 
 /* Wait a little for a writer that is running. */
@@ -189,12 +220,14 @@ void rw_read_lock_contended(struct rwlock *l)
 	irqflags_t flags;
 
 	assert(!rw_write_held(l));
+	if (read_open(l))
+		return;
 	sync_count_wait(l->rank);
 	if (spin_for_read(l))
 		return;
 
 	flags = spin_lock_irqsave(&l->waiters.lock);
-	if (!list_empty(&l->waiters.waiters) || !read_or_announce(l)) {
+	if (!read_open(l) && (!list_empty(&l->waiters.waiters) || !read_or_announce(l))) {
 		enqueue(l, &w, false);
 		while (!w.granted)
 			sleep_once(l, &flags);

@@ -2,6 +2,10 @@
  * Sleeping reader-writer lock. Readers share; a waiting writer holds new readers back, so that it
  * gets in; readers that waited for a writer get in together when it leaves. One atomic each way
  * when nobody waits. Not recursive. Never in interrupts.
+ *
+ * A writer that has done all that needs the others kept out, but is not through, opens the lock: it
+ * is a reader from then on, and until it leaves other readers come in past waiting writers, who
+ * could not have the lock meanwhile anyway.
  */
 #ifndef SYNC_RWLOCK_H
 #define SYNC_RWLOCK_H
@@ -13,7 +17,8 @@ struct thread;
 #define RW_WRITER  (1ull << 63) /* held for writing */
 #define RW_WAITERS (1ull << 62) /* somebody is queued: new readers queue too, unlock looks */
 #define RW_HANDOFF (1ull << 61) /* the first of the queue is next, nobody may overtake it */
-#define RW_READERS (RW_HANDOFF - 1)
+#define RW_OPEN	   (1ull << 60) /* one of the readers opened it: new readers need not queue */
+#define RW_READERS (RW_OPEN - 1)
 
 struct rwlock {
 	uint64_t state;	       /* atomic: number of readers and RW_* */
@@ -26,8 +31,11 @@ struct rwlock {
 };
 
 void rw_init(struct rwlock *l, enum lock_rank rank, const char *name);
-/* Become a reader without giving the lock up in between: other readers come in. */
-void rw_downgrade(struct rwlock *l);
+/*
+ * Held for writing: become a reader without giving the lock up in between, and let all readers in, also
+ * those behind a waiting writer, until rw_open_unlock, the only way to give it up from here.
+ */
+void rw_open(struct rwlock *l);
 /* Two locks of one rank for writing, in address order; a may equal b. */
 void rw_write_lock_pair(struct rwlock *a, struct rwlock *b);
 void rw_write_unlock_pair(struct rwlock *a, struct rwlock *b);
@@ -115,6 +123,18 @@ static inline void rw_write_unlock(struct rwlock *l)
 #endif
 	WRITE_ONCE(l->writer, NULL);
 	if (unlikely(__atomic_sub_fetch(&l->state, RW_WRITER, __ATOMIC_RELEASE)))
+		rw_unlock_contended(l);
+}
+
+static inline void rw_open_unlock(struct rwlock *l)
+{
+	uint64_t s;
+
+#ifdef QUIRE_DEBUG
+	rank_release(l);
+#endif
+	s = __atomic_sub_fetch(&l->state, RW_OPEN + 1, __ATOMIC_RELEASE);
+	if (unlikely((s & RW_WAITERS) && !(s & RW_READERS)))
 		rw_unlock_contended(l);
 }
 

@@ -108,10 +108,10 @@ static void write_once(bool downgrade)
 		rw_write_unlock(&rw);
 		return;
 	}
-	rw_downgrade(&rw);
+	rw_open(&rw);
 	assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED), 0);
 	assert_false(rw_write_held(&rw));
-	rw_read_unlock(&rw);
+	rw_open_unlock(&rw);
 }
 
 static void rw_worker(void *arg)
@@ -137,6 +137,81 @@ static void rwlocks_exclude_writers_and_wake_everybody(void **state)
 	assert_true(rw.state == 0);
 	assert_null(rw.writer);
 	assert_true(list_empty(&rw.waiters.waiters));
+}
+
+static unsigned steps; /* atomic: how far the CPUs have come */
+
+static void step_to(unsigned n)
+{
+	__atomic_store_n(&steps, n, __ATOMIC_SEQ_CST);
+}
+
+static void wait_for_step(unsigned n)
+{
+	while (__atomic_load_n(&steps, __ATOMIC_SEQ_CST) < n)
+		cpu_relax();
+}
+
+static unsigned queue_length(void)
+{
+	irqflags_t flags = spin_lock_irqsave(&rw.waiters.lock);
+	struct wait_entry *we;
+	unsigned n = 0;
+
+	list_for_each_entry (we, &rw.waiters.waiters, link)
+		n++;
+	spin_unlock_irqrestore(&rw.waiters.lock, flags);
+	return n;
+}
+
+/* One opens it, one queues as a reader before that, one as a writer, one comes to read after it. */
+static void open_worker(void *arg)
+{
+	(void)arg;
+	switch (cpu_id()) {
+	case 1:
+		rw_write_lock(&rw);
+		step_to(1);
+		while (queue_length() < 2)
+			cpu_relax();
+		rw_open(&rw);
+		step_to(2);
+		/* Both readers came in although a writer waits and this one holds it still. */
+		while (__atomic_load_n(&readers_inside, __ATOMIC_SEQ_CST) < 2)
+			cpu_relax();
+		assert_true(READ_ONCE(rw.state) & RW_WAITERS);
+		assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_SEQ_CST), 0);
+		step_to(3);
+		rw_open_unlock(&rw);
+		break;
+	case 2:
+		wait_for_step(1);
+		rw_write_lock(&rw);
+		__atomic_store_n(&writers_inside, 1, __ATOMIC_SEQ_CST);
+		assert_int_equal(__atomic_load_n(&readers_inside, __ATOMIC_SEQ_CST), 0);
+		rw_write_unlock(&rw);
+		break;
+	default:
+		wait_for_step(cpu_id() == 3 ? 1 : 2);
+		rw_read_lock(&rw);
+		__atomic_fetch_add(&readers_inside, 1, __ATOMIC_SEQ_CST);
+		wait_for_step(3);
+		__atomic_fetch_sub(&readers_inside, 1, __ATOMIC_SEQ_CST);
+		rw_read_unlock(&rw);
+	}
+}
+
+static void readers_come_into_an_open_lock_past_a_waiting_writer(void **state)
+{
+	(void)state;
+	rw_init(&rw, RANK_CONTEXT, "test rwlock");
+	for (unsigned i = 0; i < 40; i++) {
+		steps = readers_inside = writers_inside = 0;
+		host_run_cpus(1, 4, open_worker, NULL);
+		assert_int_equal(writers_inside, 1);
+		assert_true(rw.state == 0);
+	}
+	writers_inside = 0;
 }
 
 static unsigned writes_done;
@@ -323,6 +398,7 @@ int main(void)
 		cmocka_unit_test(mutexes_exclude_and_wake),
 		cmocka_unit_test(a_killed_waiter_leaves_the_queue_in_order),
 		cmocka_unit_test(rwlocks_exclude_writers_and_wake_everybody),
+		cmocka_unit_test(readers_come_into_an_open_lock_past_a_waiting_writer),
 		cmocka_unit_test(a_writer_gets_in_between_readers),
 		cmocka_unit_test(a_lock_found_taken_is_counted_once_in_its_class),
 		cmocka_unit_test(no_wake_up_is_lost),
