@@ -557,10 +557,10 @@ void buddy_add_range(pfn_t first, pfn_t end)
 		lists_init();
 	total_frames += end - first;
 	reserve_frames = MIN(MAX(total_frames / 256, (uint64_t)RESERVE_MIN), (uint64_t)1024);
-	for (pfn_t pfn = first; pfn < end; pfn++) {
-		page_array[pfn].flags = PG_FREE;
-		page_array[pfn].aux = TAIL;
-		page_array[pfn].counts = 0;
+	for (struct page *pg = &page_array[first], *stop = &page_array[end]; pg < stop; pg++) {
+		pg->flags = PG_FREE;
+		pg->aux = TAIL;
+		pg->counts = 0;
 	}
 	while (first < end) {
 		unsigned order = 0;

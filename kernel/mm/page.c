@@ -160,6 +160,27 @@ void page_table_free(struct page *pg)
 	page_free_zeroed(pg);
 }
 
+/* Frames of no range stay as this leaves them, the others are marked when the buddy takes them: an array
+ * for much memory is gone over once. The firmware need not list its ranges in order. */
+static void mark_holes(const struct boot_mem_range *r, unsigned n, struct page *array, pfn_t count)
+{
+	pfn_t pfn = 0;
+
+	while (pfn < count) {
+		pfn_t stop = count, next = count;
+
+		for (unsigned i = 0; i < n; i++) {
+			if (r[i].end >> PAGE_SHIFT > pfn && r[i].base >> PAGE_SHIFT < stop) {
+				stop = r[i].base >> PAGE_SHIFT;
+				next = r[i].end >> PAGE_SHIFT;
+			}
+		}
+		for (; pfn < stop; pfn++)
+			array[pfn].flags = PG_RESERVED;
+		pfn = next;
+	}
+}
+
 void page_init(const struct boot_info *bi)
 {
 	const struct boot_mem_range *r;
@@ -174,11 +195,10 @@ void page_init(const struct boot_info *bi)
 	if (bi->module_len)
 		count = MAX(count, page_count(bi->module_base + bi->module_len));
 	array = boot_alloc(count * sizeof(struct page));
-	for (pfn_t pfn = 0; pfn < count; pfn++)
-		array[pfn].flags = PG_RESERVED;
+	n = boot_mem_ranges(bi, &r);
+	mark_holes(r, n, array, count);
 	page_array = array;
 	page_array_count = count;
-	n = boot_mem_ranges(bi, &r);
 	for (unsigned i = 0; i < n; i++)
 		buddy_add_range(r[i].base >> PAGE_SHIFT, r[i].end >> PAGE_SHIFT);
 	klog_info("memory: %llu KiB free of %llu KiB, %llu KiB for frame descriptors",

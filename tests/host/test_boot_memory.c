@@ -100,6 +100,30 @@ static void holes_child(void)
 }
 case_of(holes)
 
+	/* Each frame is free memory or a hole, in whatever order the ranges come. */
+	static void out_of_order_child(void)
+{
+	uint64_t nfree = 0;
+
+	start(64 * M);
+	add(40 * M, 8 * M, BOOT_RAM_USABLE);
+	add(M, 3 * M, BOOT_RAM_USABLE);
+	add(20 * M, 2 * M, BOOT_RAM_USABLE);
+	add(10 * M, 5 * M, BOOT_RAM_USABLE);
+	page_init(&boot_info);
+	for (pfn_t pfn = 0; pfn < page_array_count; pfn++) {
+		uint64_t at = pfn * PAGE_SIZE;
+		bool ram = false;
+
+		for (unsigned i = 0; i < ranges_now(); i++)
+			ram |= at >= ranges[i].base && at < ranges[i].end;
+		nfree += ram;
+		must(page_type(page_from_pfn(pfn)) == (ram ? PG_FREE : PG_RESERVED));
+	}
+	must(nfree == buddy_free_frames());
+}
+case_of(out_of_order)
+
 	static void descriptors_reach_over_the_module_child(void)
 {
 	start(64 * M);
@@ -246,6 +270,7 @@ case_of(no_list)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holes),
+		cmocka_unit_test(out_of_order),
 		cmocka_unit_test(descriptors_reach_over_the_module),
 		cmocka_unit_test(mem_cuts_what_lies_above),
 		cmocka_unit_test(pieces),
