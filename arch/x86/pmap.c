@@ -248,6 +248,7 @@ static void entry_push_down(uint64_t *slot)
 
 	table_lock(child);
 	for (i = 0; live_run(child->live, &i, &end, PT_ENTRIES); i = end) {
+#pragma GCC unroll 4
 		for (uint64_t *group = &e[i]; group < &e[end]; group += LIVE_GROUP)
 			group_clear_write(group);
 	}

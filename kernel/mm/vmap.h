@@ -218,6 +218,14 @@ static inline struct vmap *vmap_find(struct mm_context *ctx, vaddr_t va)
 	return hint && vmap_holds(hint, va) ? hint : vmap_search(ctx, va);
 }
 
+/* The first vmap that ends after va, or NULL. */
+static inline struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
+{
+	struct vmap *hint = ctx->vmap_hint;
+
+	return hint && vmap_holds(hint, va) ? hint : vmap_search_after(ctx, va);
+}
+
 /* vmap_find_after at the begin of an edit, which will look there again. => mm_lock (write) */
 static inline struct vmap *vmap_focus_after(struct mm_context *ctx, vaddr_t va)
 {

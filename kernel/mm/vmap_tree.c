@@ -55,30 +55,29 @@ struct vmap *vmap_search(struct mm_context *ctx, vaddr_t va)
 	return NULL;
 }
 
-/* Near the hint: it holds va, or is beside the hole with va. *found: the answer. */
-static bool find_by_hint(struct mm_context *ctx, vaddr_t va, struct vmap **found)
+/* Is va in the hole on one side of the hint? *found: the vmap behind the hole. */
+static bool hole_by_hint(struct mm_context *ctx, vaddr_t va, struct vmap **found)
 {
 	struct vmap *hint = ctx->vmap_hint, *beside;
 
 	if (!hint)
 		return false;
-	*found = hint;
 	if (va < hint->vaddr) {
 		beside = vmap_prev(hint);
+		*found = hint;
 		return !beside || vmap_end(beside) <= va;
 	}
-	if (va < vmap_end(hint))
-		return true;
-	*found = beside = vmap_next(hint);
-	return !beside || va < vmap_end(beside);
+	beside = vmap_next(hint);
+	*found = beside;
+	return va >= vmap_end(hint) && (!beside || va < vmap_end(beside));
 }
 
-struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va)
+struct vmap *vmap_search_after(struct mm_context *ctx, vaddr_t va)
 {
 	struct rb_node *n = ctx->vmaps.root;
 	struct vmap *found = NULL;
 
-	if (find_by_hint(ctx, va, &found))
+	if (hole_by_hint(ctx, va, &found))
 		return found;
 	found = NULL;
 	while (n) {

@@ -18,10 +18,9 @@ void vmap_tree_remove(struct vmap *vm);
 /* vm's start, end or VM_GROWSDOWN changed; its place in the order did not. */
 void vmap_tree_update(struct vmap *vm);
 
-/* vmap_find (vmap.h) below the hint. */
+/* vmap_find and vmap_find_after (vmap.h) when the hint does not hold va. */
 struct vmap *vmap_search(struct mm_context *ctx, vaddr_t va);
-/* The first vmap that ends after va, or NULL. */
-struct vmap *vmap_find_after(struct mm_context *ctx, vaddr_t va);
+struct vmap *vmap_search_after(struct mm_context *ctx, vaddr_t va);
 /* All vmaps that touch [start, end), in order. */
 #define vmap_for_each_in(vm, ctx, start, end) \
 	for (vm = vmap_find_after(ctx, start); vm && vm->vaddr < (end); vm = vmap_next(vm))
