@@ -157,4 +157,19 @@ struct abi_siginfo {
 };
 _Static_assert(sizeof(struct abi_siginfo) == 128, "siginfo_t");
 
+/* How timer_create(2) tells. */
+struct abi_sigevent {
+	uint64_t value;
+	int32_t signo;
+	int32_t notify;
+	int32_t tid;
+	int32_t pad[11];
+};
+_Static_assert(sizeof(struct abi_sigevent) == 64, "struct sigevent");
+
+#define SIGEV_SIGNAL	0
+#define SIGEV_NONE	1
+#define SIGEV_THREAD	2
+#define SIGEV_THREAD_ID 4
+
 #endif

@@ -171,6 +171,11 @@
 	SYSCALL(218, set_tid_address) \
 	SYSCALL(219, restart_syscall) \
 	SYSCALL(221, fadvise64) \
+	SYSCALL(222, timer_create) \
+	SYSCALL(223, timer_settime) \
+	SYSCALL(224, timer_gettime) \
+	SYSCALL(225, timer_getoverrun) \
+	SYSCALL(226, timer_delete) \
 	SYSCALL(227, clock_settime) \
 	SYSCALL(228, clock_gettime) \
 	SYSCALL(229, clock_getres) \

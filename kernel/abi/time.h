@@ -10,6 +10,9 @@ struct abi_timespec {
 struct abi_timeval {
 	int64_t tv_sec, tv_usec;
 };
+struct abi_itimerspec {
+	struct abi_timespec it_interval, it_value;
+};
 struct abi_itimerval {
 	struct abi_timeval it_interval, it_value;
 };

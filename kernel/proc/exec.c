@@ -23,6 +23,7 @@
 #include "proc/exec_args.h"
 #include "proc/exit.h"
 #include "proc/process.h"
+#include "proc/ptimer.h"
 #include "proc/rlimit.h"
 #include "proc/signal.h"
 #include "vdso.h"
@@ -522,6 +523,7 @@ static void exec_commit(struct exec *ex)
 	exec_change_memory(ex);
 	exec_change_shared(ex);
 	fdtable_close_on_exec(ex->task->files);
+	ptimers_delete_all(p);
 	signal_exec_reset(p, ex->task);
 	flags = pids_lock();
 	p->has_execed = true;

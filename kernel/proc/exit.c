@@ -15,6 +15,7 @@
 #include "panic.h"
 #include "proc/futex.h"
 #include "proc/itimer.h"
+#include "proc/ptimer.h"
 #include "proc/jobctl.h"
 #include "proc/signal.h"
 #include "sched/clock.h"
@@ -339,6 +340,7 @@ __noreturn void task_exit(int status)
 	signal_discard(p, &task->pending);
 	if (last) {
 		itimers_cancel(p);
+		ptimers_delete_all(p);
 		process_release_memory(p);
 		signal_discard(p, &p->pending);
 		process_vfork_done(p);

@@ -21,8 +21,7 @@ static unsigned itimer_which(const struct itimer *it)
 	return (unsigned)(it - it->process->itimers);
 }
 
-/* The clock of the timer. => process locked */
-static uint64_t itimer_clock_locked(const struct process *p, unsigned which)
+uint64_t itimer_clock_locked(const struct process *p, unsigned which)
 {
 	uint64_t user = p->dead_threads.user_ns, system = p->dead_threads.system_ns;
 	const struct task *task;

@@ -10,6 +10,9 @@ void itimers_init(struct process *p);
 /* The last thread ended: no timer of p fires after this. => no lock held */
 void itimers_cancel(struct process *p);
 
+/* The clock of a timer: which is ITIMER_*. => process locked */
+uint64_t itimer_clock_locked(const struct process *p, unsigned which);
+
 struct itimer_setting {
 	uint64_t value_ns; /* from now; 0: off */
 	uint64_t interval_ns;

@@ -42,6 +42,7 @@ struct process *process_alloc(void)
 	list_init(&p->tasks);
 	list_init(&p->pending.queue);
 	list_init(&p->stale);
+	list_init(&p->ptimers);
 	waitqueue_init(&p->child_wait);
 	waitqueue_init(&p->thread_wait);
 	waitqueue_init(&p->vfork_wait);

@@ -34,6 +34,7 @@ struct file;
 struct fdtable;
 struct fs_state;
 struct mm_context;
+struct ptimer;
 struct user_regs;
 
 typedef uint64_t sigset_k; /* bit n - 1 is signal n */
@@ -42,6 +43,7 @@ typedef uint64_t sigset_k; /* bit n - 1 is signal n */
 /* One queued signal. */
 struct sigqueue {
 	struct list link;
+	struct ptimer *timer; /* (S) whose entry it is, time and again; NULL: freed when taken */
 	struct abi_siginfo info;
 };
 
@@ -164,6 +166,8 @@ struct process {
 	struct process_usage dead_children;	 /* (T) */
 	struct abi_rlimit rlimits[RLIM_NLIMITS]; /* (S) to write */
 	struct itimer itimers[3];
+	struct list ptimers;	 /* (S) of timer_create(2): ptimer.c */
+	int next_ptimer;	 /* (S) */
 	struct timer cpu_limit;	 /* RLIMIT_CPU */
 	uint64_t cpu_limit_told; /* (S) seconds from which the next SIGXCPU comes */
 };

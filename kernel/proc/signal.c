@@ -16,6 +16,7 @@
 #include "abi/wait.h"
 #include "lib/assert.h"
 #include "mm/slab.h"
+#include "proc/ptimer.h"
 #include "proc/rlimit.h"
 
 static struct slab_cache *sigqueue_cache;
@@ -46,7 +47,9 @@ struct sigqueue *sigqueue_alloc(struct process *to)
 	if (!sigqueue_charge(to))
 		return NULL;
 	sq = slab_alloc(sigqueue_cache, 0);
-	if (!sq)
+	if (sq)
+		sq->timer = NULL;
+	else
 		sigqueue_uncharge(to);
 	return sq;
 }
@@ -65,6 +68,7 @@ struct sigqueue *sigqueue_make(const struct abi_siginfo *info)
 
 	if (sq) {
 		list_init(&sq->link);
+		sq->timer = NULL;
 		siginfo_copy(&sq->info, info);
 	}
 	return sq;
@@ -120,7 +124,12 @@ static void pending_flush(struct process *p, struct sigpending *pend, sigset_k s
 		if (!(SIGBIT(sq->info.si_signo) & set))
 			continue;
 		list_remove(&sq->link);
-		list_add_tail(&p->stale, &sq->link);
+		if (sq->timer) {
+			list_init(&sq->link);
+			ptimer_signal_gone_locked(p, sq, NULL);
+		} else {
+			list_add_tail(&p->stale, &sq->link);
+		}
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "lib/string.h"
 #include "proc/exit.h"
 #include "proc/jobctl.h"
+#include "proc/ptimer.h"
 #include "proc/signal.h"
 #include "proc/trap.h"
 #include "sched/sched.h"
@@ -71,8 +72,8 @@ static struct sigqueue *pending_find(struct sigpending *pend, int sig, bool *mor
 	return first;
 }
 
-static inline int pending_take(
-	struct sigpending *pend, sigset_k set, struct abi_siginfo *info, struct sigqueue **dead)
+static inline int pending_take(struct process *p, struct sigpending *pend, sigset_k set,
+	struct abi_siginfo *info, struct sigqueue **dead)
 {
 	sigset_k ready = pend->set & set;
 	struct sigqueue *sq;
@@ -90,7 +91,12 @@ static inline int pending_take(
 	if (sq) {
 		list_remove(&sq->link);
 		siginfo_copy(info, &sq->info);
-		*dead = sq;
+		if (unlikely(sq->timer)) {
+			list_init(&sq->link);
+			ptimer_signal_gone_locked(p, sq, info);
+		} else {
+			*dead = sq;
+		}
 	} else {
 		siginfo_clear(info);
 		info->si_signo = sig;
@@ -102,9 +108,10 @@ static inline int pending_take(
 int signal_dequeue_locked(
 	struct task *task, sigset_k set, struct abi_siginfo *info, struct sigqueue **dead)
 {
-	int sig = pending_take(&task->pending, set, info, dead);
+	struct process *p = task->process;
+	int sig = pending_take(p, &task->pending, set, info, dead);
 
-	return sig ? sig : pending_take(&task->process->pending, set, info, dead);
+	return sig ? sig : pending_take(p, &p->pending, set, info, dead);
 }
 
 void signal_set_blocked(struct task *task, sigset_k set)

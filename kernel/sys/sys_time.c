@@ -2,6 +2,7 @@
 #include "abi/resource.h"
 #include "abi/time.h"
 #include "proc/itimer.h"
+#include "proc/ptimer.h"
 #include "proc/rusage.h"
 #include "proc/sleep.h"
 #include "sched/clock.h"
@@ -94,6 +95,7 @@ static void set_realtime(uint64_t ns)
 {
 	clock_set_realtime_ns(ns);
 	sleep_clock_was_set();
+	ptimers_clock_was_set();
 }
 
 long sys_clock_settime(const uint64_t *a)
