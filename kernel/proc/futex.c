@@ -273,22 +273,26 @@ static void futex_pair_put(struct futex_pair *fp)
 static int futex_requeue_locked(struct futex_pair *fp, int nwake, int nmove, int *moved)
 {
 	int woken = futex_wake_locked(fp->b1, &fp->key1, nwake, FUTEX_BITSET_MATCH_ANY);
+	bool same = key_equal(&fp->key1, &fp->key2);
 	struct futex_waiter *w, *tmp;
+	int count = 0;
 
 	*moved = 0;
-	if (key_equal(&fp->key1, &fp->key2))
-		return woken; /* to the word where they are: nothing to move */
 	list_for_each_entry_safe (w, tmp, &fp->b1->waiters, link) {
-		if (*moved >= nmove)
+		if (count >= nmove)
 			break;
 		if (!key_equal(&w->key, &fp->key1))
+			continue;
+		count++;
+		/* To the word where they are: they count, and stay. */
+		if (same)
 			continue;
 		if (fp->key2.object)
 			vm_object_get(fp->key2.object);
 		futex_move(w, fp->b2, &fp->key2);
 		++*moved;
 	}
-	return woken + *moved;
+	return woken + count;
 }
 
 long futex_requeue(

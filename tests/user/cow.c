@@ -1,5 +1,6 @@
 /* Copy-on-write over fork, and shared anonymous memory. */
 #include "tap.h"
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #define COUNT 32
@@ -306,4 +307,136 @@ TEST(wipeonfork_ranges_are_zero_in_the_child)
 		_exit(p[0] != 0 || p[PAGE] != 2);
 	finish(pid);
 	check(p, 1);
+}
+
+static unsigned long frame_of(const unsigned char *p)
+{
+	unsigned long entry;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	CHECK_EQ(pread(fd, &entry, 8, (off_t)((unsigned long)p / PAGE * 8)), 8);
+	close(fd);
+	/* Present; who may not know the frame is told 0. */
+	CHECK(entry >> 63);
+	if (!(entry << 9))
+		tap_skip("frame numbers are not told");
+	return entry << 9 >> 9;
+}
+
+TEST(a_sole_owner_writes_without_a_copy)
+{
+	unsigned char *p = map(MAP_PRIVATE);
+	unsigned long frames[COUNT];
+	struct gate g;
+	pid_t pid;
+
+	fill(p, 1);
+	for (size_t i = 0; i < COUNT; i++)
+		frames[i] = frame_of(p + i * PAGE);
+	gate_open(&g);
+	pid = fork();
+	if (pid == 0) {
+		/* The child takes copies of the first half and leaves. */
+		for (size_t i = 0; i < COUNT / 2; i++)
+			p[i * PAGE] = 77;
+		_exit(0);
+	}
+	finish(pid);
+	fill(p, 2);
+	for (size_t i = 0; i < COUNT; i++)
+		CHECK_EQ(frame_of(p + i * PAGE), frames[i]);
+	check(p, 2);
+}
+
+TEST(a_writer_with_relatives_gets_a_copy)
+{
+	unsigned char *p = map(MAP_PRIVATE);
+	unsigned long frame;
+	struct gate g;
+	pid_t pid;
+
+	fill(p, 1);
+	frame = frame_of(p);
+	gate_open(&g);
+	pid = fork();
+	if (pid == 0) {
+		hear(g.in);
+		_exit(p[0] != 1);
+	}
+	p[0] = 9;
+	CHECK(frame_of(p) != frame);
+	tell(g.in);
+	finish(pid);
+}
+
+static long free_kib(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0 || access("/proc/sys/vm/verify", F_OK) != 0)
+		tap_skip("counts the frames of a quiet machine");
+	CHECK_EQ(write(fd, "3", 1), 1);
+	close(fd);
+	return (long)(tap_number("/proc/meminfo", "MemFree") + tap_number("/proc/meminfo", "Slab"));
+}
+
+/* A chain of five; who sleeps how long decides in which order they end. */
+static void chain(unsigned char *p, int depth, unsigned order)
+{
+	pid_t pid = depth < 5 ? fork() : -1;
+
+	if (pid == 0) {
+		fill(p, depth);
+		chain(p, depth + 1, order / 5);
+		_exit(0);
+	}
+	if (depth & 1)
+		fill(p, 100 + depth);
+	usleep(order % 5 * 2000);
+	if (depth == 0)
+		finish(pid);
+}
+
+TEST(ends_in_any_order_give_every_frame_back)
+{
+	unsigned char *p = map(MAP_PRIVATE);
+	unsigned order = 1;
+	long before = 0;
+
+	fill(p, 50);
+	for (int round = 0; round < 40; round++) {
+		chain(p, 0, order);
+		order = order * 1103515245 + 12345;
+		if (round == 3) {
+			usleep(30000);
+			free_kib();
+			before = free_kib();
+		}
+	}
+	/* Orphans end by themselves, and init takes note of them. */
+	for (int i = 0; i < 100 && free_kib() < before; i++)
+		usleep(10000);
+	CHECK_EQ(free_kib(), before);
+}
+
+static int dirty_much(void *arg)
+{
+	unsigned char *p =
+		mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(p, 0xa5, 256 * PAGE);
+	return arg != NULL;
+}
+
+TEST(memory_of_a_dead_process_comes_again_as_zero)
+{
+	for (int round = 0; round < 5; round++) {
+		unsigned char *p = mmap(NULL, 256 * PAGE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		CHECK_EQ(tap_child(dirty_much, NULL), 0);
+		for (size_t i = 0; i < 256 * PAGE; i += 8)
+			CHECK_EQ(*(unsigned long *)(p + i), 0);
+		CHECK_EQ(munmap(p, 256 * PAGE), 0);
+	}
 }

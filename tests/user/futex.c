@@ -354,3 +354,85 @@ TEST(exit_ends_all_threads)
 	memset(&t, 0, sizeof(t));
 	CHECK_EQ(tap_child(exit_group_with_threads, NULL), 3 << 8);
 }
+
+/* CVE-2018-6927, CVE-2014-3153: counts below 0, and a queue moved onto itself. */
+TEST(requeue_refuses_counts_below_0_and_bears_its_own_word)
+{
+	pthread_t threads[3];
+
+	memset(&t, 0, sizeof(t));
+	CHECK_ERR(futex(&t.word, CMP_REQUEUE | PRIVATE, -1, (void *)1L, &t.other, 0), EINVAL);
+	CHECK_ERR(futex(&t.word, CMP_REQUEUE | PRIVATE, 1, (void *)-1L, &t.other, 0), EINVAL);
+	CHECK_ERR(
+		futex(&t.word, CMP_REQUEUE | PRIVATE, 0x80000000, (void *)0x7fffffffL, &t.other, 0),
+		EINVAL);
+	start_waiters(threads, 3);
+	CHECK_EQ(futex(&t.word, CMP_REQUEUE | PRIVATE, 0, (void *)100L, &t.word, 0), 3);
+	CHECK_EQ(futex(&t.word, WAKE | PRIVATE, 100, NULL, NULL, 0), 3);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+/* The key of private memory is its address: it stays while the page behind it is replaced. */
+TEST(a_private_waiter_survives_the_copy_of_its_page)
+{
+	pthread_t thread;
+	pid_t pid;
+	int status;
+
+	start_waiters(&thread, 1);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		/* Nobody waits here: the waiter is another process's. */
+		t.other = 5;
+		_exit((int)futex(&t.word, WAKE | PRIVATE, 100, NULL, NULL, 0));
+	}
+	t.other = 6;
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	t.other = 7;
+	CHECK_EQ(futex(&t.word, WAKE | PRIVATE, 100, NULL, NULL, 0), 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* The key of shared memory is object and offset, also when a neighbour is private and was copied. */
+TEST(a_shared_futex_beside_a_copied_page)
+{
+	int *p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int *shared = p + PAGE / sizeof(int), status;
+	pid_t pid;
+
+	CHECK(mmap(shared, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+		      0) == shared);
+	p[0] = p[2 * PAGE / sizeof(int)] = 1;
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		p[0] = 2;
+		p[2 * PAGE / sizeof(int)] = 2;
+		__atomic_store_n(&shared[1], 1, __ATOMIC_SEQ_CST);
+		futex(&shared[1], WAKE, 1, NULL, NULL, 0);
+		while (__atomic_load_n(&shared[0], __ATOMIC_SEQ_CST) == 0)
+			futex(&shared[0], WAIT, 0, NULL, NULL, 0);
+		_exit(shared[0] != 3);
+	}
+	while (__atomic_load_n(&shared[1], __ATOMIC_SEQ_CST) == 0)
+		futex(&shared[1], WAIT, 0, NULL, NULL, 0);
+	p[0] = 3;
+	__atomic_store_n(&shared[0], 3, __ATOMIC_SEQ_CST);
+	futex(&shared[0], WAKE, 1, NULL, NULL, 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+TEST(a_waiter_on_a_page_never_touched)
+{
+	int *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int *q = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED && q != MAP_FAILED);
+	CHECK_ERR(futex(p, WAIT | PRIVATE, 0, &shortly, NULL, 0), ETIMEDOUT);
+	CHECK_ERR(futex(q, WAIT, 0, &shortly, NULL, 0), ETIMEDOUT);
+	CHECK_ERR(futex(p + 8, WAIT | PRIVATE, 1, &shortly, NULL, 0), EAGAIN);
+}

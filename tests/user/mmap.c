@@ -359,3 +359,70 @@ TEST(mlock_faults_the_pages_in)
 	CHECK(munmap(p, PAGE) == 0);
 	CHECK_ERR(mlock(p, 4 * PAGE), ENOMEM);
 }
+
+TEST(map_populate_makes_pages_resident)
+{
+	unsigned char vec[8],
+		*p = mmap(NULL, 8 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	CHECK(p != MAP_FAILED);
+	CHECK_EQ(mincore(p, 8 * PAGE, vec), 0);
+	for (int i = 0; i < 8; i++)
+		CHECK_EQ(vec[i] & 1, 1);
+}
+
+TEST(fixed_noreplace_overwrites_nothing)
+{
+	unsigned char *p = map(6);
+
+	fill(p, 6);
+	CHECK(munmap(p + 2 * PAGE, 2 * PAGE) == 0);
+	/* Over the head, the tail, all and the inside of what is there; then into the hole. */
+	CHECK_ERR(mmap(p + 3 * PAGE, 2 * PAGE, RW,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		EEXIST);
+	CHECK_ERR(mmap(p + PAGE, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			  -1, 0),
+		EEXIST);
+	CHECK_ERR(mmap(p, 6 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+		EEXIST);
+	CHECK(p[PAGE] == 2 && p[4 * PAGE] == 5);
+	CHECK(mmap(p + 2 * PAGE, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		      -1, 0) == p + 2 * PAGE);
+}
+
+TEST(flags_that_are_not_known_are_refused_by_shared_validate)
+{
+	int fd = tap_file("file", PAGE);
+
+	CHECK_ERR(mmap(NULL, PAGE, PROT_READ, 3 | 0x80000000, fd, 0), EOPNOTSUPP);
+	CHECK(mmap(NULL, PAGE, PROT_READ, 3, fd, 0) != MAP_FAILED);
+	CHECK(mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | 0x40000, -1, 0) == MAP_FAILED);
+}
+
+TEST(madvise_free_may_drop_and_keeps_what_is_written_after)
+{
+	unsigned char *p = map(4);
+
+	fill(p, 4);
+	CHECK_EQ(madvise(p, 4 * PAGE, 8 /* MADV_FREE */), 0);
+	for (size_t i = 0; i < 4; i++)
+		CHECK(p[i * PAGE] == 0 || p[i * PAGE] == i + 1);
+	fill(p, 4);
+	for (size_t i = 0; i < 4; i++)
+		CHECK_EQ(p[i * PAGE], i + 1);
+	CHECK_ERR(madvise(p, PAGE, 9999), EINVAL);
+}
+
+/* CVE-2019-9213: a stack at the bottom of user space does not grow into page 0. */
+TEST(no_stack_grows_into_page_0)
+{
+	unsigned char *low = mmap((void *)(64 << 10), PAGE, RW,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN, -1, 0);
+
+	CHECK(low == (void *)(64 << 10));
+	CHECK_EQ(tap_signal_of(tap_poke, low), 0);
+	CHECK_EQ(tap_signal_of(tap_poke, (void *)8), SIGSEGV);
+	CHECK_EQ(tap_signal_of(tap_peek, (void *)(PAGE - 1)), SIGSEGV);
+	CHECK_EQ(tap_signal_of(tap_poke, low - PAGE), SIGSEGV);
+}
