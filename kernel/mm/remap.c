@@ -32,7 +32,8 @@ static int remap_validate(struct remap *r)
 		return -EINVAL;
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(r->flags & MREMAP_MAYMOVE))
 		return -EINVAL;
-	if (r->old & PAGE_MASK || r->old >= USER_MAX || r->old_len > USER_MAX ||
+	/* All of the old range: a tail that is cut off is held to no vmap. */
+	if (r->old & PAGE_MASK || r->old >= USER_MAX || r->old_len > USER_MAX - r->old ||
 		r->new_len > USER_MAX)
 		return -EINVAL;
 	r->old_len = ALIGN_UP(r->old_len, PAGE_SIZE);

@@ -30,6 +30,8 @@ static void lengths_that_wrap_are_refused(void **state)
 	assert_int_equal(vm_protect(ctx, USER_MAX, PG(1), VM_READ, false), -ENOMEM);
 	assert_int_equal(vm_protect(ctx, AT, PG(1), VM_MAYREAD, false), -EINVAL);
 	assert_int_equal(remap(USER_MAX, PG(1), PG(1), 0, 0), -EINVAL);
+	/* A tail beyond the end of user space. */
+	assert_int_equal(remap(AT, USER_MAX - AT + PG(1), PG(1), 0, 0), -EINVAL);
 	assert_int_equal(remap(AT, PG(1), PG(2), MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0), -EINVAL);
 	assert_int_equal(remap(AT, PG(1), PG(1), MREMAP_DONTUNMAP, 0), -EINVAL);
 	assert_int_equal(remap(AT, PG(1), PG(1), MOVE_TO, AT + PG(9) + 1), -EINVAL);
