@@ -6,7 +6,7 @@
 #ifndef ABI_SYSCALL_H
 #define ABI_SYSCALL_H
 
-#define SYSCALL_TABLE_SIZE 462 /* one more than the largest number that a table slot exists for */
+#define SYSCALL_TABLE_SIZE 463 /* one more than the largest number that a table slot exists for */
 
 /* clang-format off */
 #define SYSCALL_LIST(SYSCALL) \
@@ -226,7 +226,8 @@
 	SYSCALL(332, statx) \
 	SYSCALL(435, clone3) \
 	SYSCALL(436, close_range) \
-	SYSCALL(439, faccessat2)
+	SYSCALL(439, faccessat2) \
+	SYSCALL(462, mseal)
 /* clang-format on */
 
 #define SYSCALL_NUMBER(nr, name) SYS_##name = (nr),

@@ -15,6 +15,14 @@ static bool is_private_anon(const struct vmap *vm)
 	return vmap_is_private(vm) && !vm->object;
 }
 
+/* A seal guards contents that their owner could not write: 0 or -EPERM. */
+static int allow_discard(const struct vmap *vm)
+{
+	bool guarded = is_private_anon(vm) && !(vm->vmflags & VM_WRITE);
+
+	return vm->vmflags & VM_SEALED && guarded ? -EPERM : 0;
+}
+
 static int allow_cold(const struct vmap *vm)
 {
 	return vm->vmflags & VM_LOCKED || vm->driver == &driver_phys ? -EINVAL : 0;
@@ -24,9 +32,7 @@ static int allow_dontneed_locked(const struct vmap *vm)
 {
 	if (vm->driver == &driver_phys)
 		return -EINVAL;
-	/* A seal guards contents that their owner could not write. */
-	return vm->vmflags & VM_SEALED && is_private_anon(vm) && !(vm->vmflags & VM_WRITE) ? -EPERM
-											   : 0;
+	return allow_discard(vm);
 }
 
 static int allow_dontneed(const struct vmap *vm)
@@ -41,7 +47,7 @@ static int allow_free(const struct vmap *vm)
 
 static int allow_wipe_on_fork(const struct vmap *vm)
 {
-	return is_private_anon(vm) ? 0 : -EINVAL;
+	return is_private_anon(vm) ? allow_discard(vm) : -EINVAL;
 }
 
 static int allow_fork(const struct vmap *vm)
@@ -192,7 +198,7 @@ static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 	case MADV_FREE:
 		return discard(ctx, va, end, allow_free);
 	case MADV_DONTFORK:
-		return attributes(ctx, va, end, VM_DONTFORK, 0, NULL);
+		return attributes(ctx, va, end, VM_DONTFORK, 0, allow_discard);
 	case MADV_DOFORK:
 		return attributes(ctx, va, end, 0, VM_DONTFORK, allow_fork);
 	case MADV_WIPEONFORK:

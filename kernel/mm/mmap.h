@@ -57,6 +57,8 @@ int __must_check munmap(struct mm_context *ctx, vaddr_t va, uint64_t len);
 /* 0, -EINVAL, -ENOMEM (holes: what lies before is changed, as on Linux), -EACCES (ceiling). */
 int __must_check vm_protect(
 	struct mm_context *ctx, vaddr_t va, uint64_t len, vm_flags_t rights, bool grows_down);
+/* mseal(2). 0, -EINVAL (not aligned, wraps), -ENOMEM (holes; then nothing is sealed). */
+int __must_check mm_seal(struct mm_context *ctx, vaddr_t va, uint64_t len);
 /* mremap(2): flags are Linux's MREMAP_*. */
 int __must_check mm_remap(struct mm_context *ctx, vaddr_t old, uint64_t old_len, uint64_t new_len,
 	unsigned flags, vaddr_t new_addr, vaddr_t *out);

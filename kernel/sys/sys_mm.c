@@ -155,6 +155,11 @@ long sys_mprotect(const uint64_t *a)
 	return vm_protect(sys_ctx(), a[0], a[1], rights_of(prot), prot & PROT_GROWSDOWN);
 }
 
+long sys_mseal(const uint64_t *a)
+{
+	return a[2] ? -EINVAL : mm_seal(sys_ctx(), a[0], a[1]);
+}
+
 long sys_mremap(const uint64_t *a)
 {
 	vaddr_t got;
