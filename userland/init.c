@@ -29,6 +29,7 @@ static const struct {
 } mounts[] = {
 	{"proc", "/proc", "proc"},
 	{"dev", "/dev", "devtmpfs"},
+	{"shm", "/dev/shm", "tmpfs"},
 	{"tmp", "/tmp", "tmpfs"},
 };
 

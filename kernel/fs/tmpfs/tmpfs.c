@@ -449,6 +449,22 @@ out_sb:
 	return err;
 }
 
+/* n with what follows it: a unit, or percent of memory. */
+static int parse_size(const char *unit, const char *end, uint64_t n, uint64_t *bytes)
+{
+	static const char units[] = "kmgt";
+	const char *found = unit < end ? strchr(units, *unit | 0x20) : NULL;
+
+	if (unit < end && *unit == '%')
+		n = buddy_total_frames() * PAGE_SIZE / 100 * n;
+	else if (found && __builtin_mul_overflow(n, 1024ull << 10 * (found - units), &n))
+		return -EINVAL;
+	if (unit + (found || (unit < end && *unit == '%')) != end)
+		return -EINVAL;
+	*bytes = n;
+	return 0;
+}
+
 /* One option: "size=N[kmg%]", "mode=OCTAL", "nr_inodes=N" (accepted, not limited). */
 static int parse_option(const char *opt, size_t len, uint64_t *limit, uint32_t *mode)
 {
@@ -458,18 +474,7 @@ static int parse_option(const char *opt, size_t len, uint64_t *limit, uint32_t *
 	if (len > 5 && !strncmp(opt, "size=", 5)) {
 		if (!fmt_parse_u64(opt + 5, &end, 0, &n))
 			return -EINVAL;
-		if (*end == 'k' || *end == 'K')
-			n <<= 10;
-		else if (*end == 'm' || *end == 'M')
-			n <<= 20;
-		else if (*end == 'g' || *end == 'G')
-			n <<= 30;
-		else if (*end == '%')
-			n = buddy_total_frames() * PAGE_SIZE / 100 * n;
-		else if (end != opt + len)
-			return -EINVAL;
-		*limit = n;
-		return 0;
+		return parse_size(end, opt + len, n, limit);
 	}
 	if (len > 5 && !strncmp(opt, "mode=", 5)) {
 		if (!fmt_parse_u64(opt + 5, &end, 8, &n) || end != opt + len)
