@@ -56,6 +56,12 @@
 #define F_GET_SEALS	1034
 #define FD_CLOEXEC	1
 
+#define F_SEAL_SEAL	    0x01
+#define F_SEAL_SHRINK	    0x02
+#define F_SEAL_GROW	    0x04
+#define F_SEAL_WRITE	    0x08
+#define F_SEAL_FUTURE_WRITE 0x10
+
 #define F_RDLCK 0
 #define F_WRLCK 1
 #define F_UNLCK 2
@@ -91,8 +97,12 @@ _Static_assert(sizeof(struct abi_flock) == 32, "struct flock");
 #define RENAME_EXCHANGE	 0x2
 #define RENAME_WHITEOUT	 0x4
 
-#define FALLOC_FL_KEEP_SIZE  0x1
-#define FALLOC_FL_PUNCH_HOLE 0x2
+#define FALLOC_FL_KEEP_SIZE	 0x01
+#define FALLOC_FL_PUNCH_HOLE	 0x02
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#define FALLOC_FL_ZERO_RANGE	 0x10
+#define FALLOC_FL_INSERT_RANGE	 0x20
+#define FALLOC_FL_UNSHARE_RANGE	 0x40
 
 #define CLOSE_RANGE_UNSHARE 0x2
 #define CLOSE_RANGE_CLOEXEC 0x4
@@ -101,9 +111,9 @@ _Static_assert(sizeof(struct abi_flock) == 32, "struct flock");
 #define W_OK 2
 #define X_OK 1
 
-#define MFD_CLOEXEC	  0x1
-#define MFD_ALLOW_SEALING 0x2
-#define MFD_HUGETLB	  0x4
+#define MFD_CLOEXEC	  0x1u
+#define MFD_ALLOW_SEALING 0x2u
+#define MFD_HUGETLB	  0x4u
 
 #define GRND_NONBLOCK 0x1
 #define GRND_RANDOM   0x2

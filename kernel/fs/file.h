@@ -37,6 +37,9 @@ struct file_ops {
 	int (*mmap)(struct file *f,
 		struct mm_map_request *rq); /* fills kind, object, pa; the caller calls mm_map */
 	int (*fsync)(struct file *f, bool datasync);
+	/* fallocate(2), mode FALLOC_FL_*; off + len does not wrap, the file may be written. Absent: no
+	 * mode but 0, which lets the file grow. */
+	int (*fallocate)(struct file *f, unsigned mode, uint64_t off, uint64_t len);
 	/* fcntl and the like of one kind only: F_GETPIPE_SZ, F_SETPIPE_SZ. -EBADF/-EINVAL. */
 	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
 	/* May the file be O_DIRECT? Absent: no. */

@@ -137,6 +137,9 @@ static ssize_t write_step(struct inode *inode, struct uio *u, uint64_t pos)
 	bool grow = pos + n > old_size;
 	ssize_t moved;
 
+	if (unlikely(inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) ||
+		(grow && inode->seals & F_SEAL_GROW))
+		return -EPERM;
 	if (grow)
 		cache_truncate(vo, pos + n);
 	moved = write_part(inode, u, pos, n, old_size);
@@ -232,6 +235,12 @@ int filemap_mmap(struct file *f, struct mm_map_request *rq)
 			return -EACCES;
 		rq->max_prot = VM_READ | VM_EXEC;
 	}
+	/* What is mapped for reading never becomes writable. */
+	if (shared && READ_ONCE(f->inode->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) {
+		if (rq->vmflags & VM_WRITE)
+			return -EPERM;
+		rq->max_prot = VM_READ | VM_EXEC;
+	}
 	rq->kind = MM_AREA_FILE;
 	rq->content = VMAP_FILE;
 	rq->object = f->inode->object;
@@ -264,7 +273,7 @@ static bool filemap_can_direct(const struct file *f)
 }
 
 /* A file in memory that has no name any more goes with who has it open. What is mapped counts there. */
-static uint64_t filemap_held_pages(const struct file *f)
+uint64_t filemap_held_pages(const struct file *f)
 {
 	const struct vm_object *vo = f->inode->object;
 

@@ -23,6 +23,7 @@ static inline bool filemap_is_direct(const struct file *f, const struct uio *u)
 }
 int filemap_mmap(struct file *f, struct mm_map_request *rq);
 int filemap_fsync(struct file *f, bool datasync);
+uint64_t filemap_held_pages(const struct file *f);
 extern const struct file_ops filemap_file_ops;
 
 #endif

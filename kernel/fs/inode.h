@@ -103,11 +103,12 @@ struct inode {
 	const struct inode_ops *ops; /* (c) */
 	const struct file_ops *fops; /* (c) given to files that open it */
 	int32_t writecount; /* (a) > 0: open for writing so often; < 0: run as a program (ETXTBSY) */
-	bool dirty;	    /* (30) on-disk inode is behind */
-	bool dead;	    /* (21) a directory that was removed: nothing may be made in it */
-	uint32_t state;	    /* INODE_* of inode.c, under its cache's lock */
-	struct pipe *pipe;  /* (30) a FIFO that somebody has open */
-	void *flocks;	    /* (a) struct lock_list of locks.c: made at the first lock */
+	uint32_t seals; /* (30) F_SEAL_*: what may not be done with the contents any more (memfd) */
+	bool dirty;	/* (30) on-disk inode is behind */
+	bool dead;	/* (21) a directory that was removed: nothing may be made in it */
+	uint32_t state; /* INODE_* of inode.c, under its cache's lock */
+	struct pipe *pipe;	 /* (30) a FIFO that somebody has open */
+	void *flocks;		 /* (a) struct lock_list of locks.c: made at the first lock */
 	struct list sb_link;	 /* in sb->inodes, under sb->lock */
 	struct inode *hash_next; /* under the cache's lock */
 	void *priv;		 /* the file system's */

@@ -467,6 +467,9 @@ static int setattr_locked(struct inode *inode, const struct inode_attr *attr)
 
 	if (size && attr->size > max)
 		return -EFBIG;
+	if ((grow && inode->seals & F_SEAL_GROW) ||
+		(size && attr->size < inode_size(inode) && inode->seals & F_SEAL_SHRINK))
+		return -EPERM;
 	if (size && !grow)
 		cache_truncate(vo, attr->size);
 	if (inode->ops->setattr)

@@ -275,6 +275,17 @@ struct page *cache_get_present(struct vm_object *vo, pgidx_t idx)
 	}
 }
 
+uint64_t cache_count_resident(struct vm_object *vo, pgidx_t first, pgidx_t last)
+{
+	uint64_t n = 0;
+
+	rw_read_lock(&vo->lock);
+	for (pgidx_t idx = first; object_next_locked(vo, &idx) && idx <= last; idx++)
+		n++;
+	rw_read_unlock(&vo->lock);
+	return n;
+}
+
 void cache_put(struct page *pg)
 {
 	page_unpin(pg);
@@ -299,13 +310,20 @@ void cache_mark_dirty(struct page *pg)
 
 /* --- truncate, discard ----------------------------------------------------------------------- */
 
-/* Bytes [from, PAGE_SIZE) of the page become zero if it is resident. => object locked (write) */
-static void zero_tail_locked(struct vm_object *vo, pgidx_t idx, size_t from)
+/* Bytes [from, to) of the page become zero if it is resident. => object locked (write) */
+static void zero_part_locked(struct vm_object *vo, pgidx_t idx, size_t from, size_t to)
 {
 	struct page *pg = radix_get(&vo->vo_pages, idx);
 
-	if (pg && from && page_is(pg, PG_VALID))
-		memset((char *)page_virt(pg) + from, 0, PAGE_SIZE - from);
+	if (pg && from < to && page_is(pg, PG_VALID))
+		memset((char *)page_virt(pg) + from, 0, to - from);
+}
+
+/* The same from a byte inside the page to its end. */
+static void zero_tail_locked(struct vm_object *vo, pgidx_t idx, size_t from)
+{
+	if (from)
+		zero_part_locked(vo, idx, from, PAGE_SIZE);
 }
 
 /*
@@ -368,6 +386,29 @@ void cache_truncate(struct vm_object *vo, uint64_t new_size)
 	cache_wait_always(in_use, PG_BUSY | PG_WRITING);
 	page_unpin(in_use);
 	remove_from(vo, first);
+}
+
+void cache_punch(struct vm_object *vo, uint64_t from, uint64_t to)
+{
+	pgidx_t first = page_count(from), end = to >> PAGE_SHIFT;
+	struct page *pg;
+
+	assert(vo->kind == VMO_ZERO);
+	rank_assert_none_from(RANK_PAGE_BUSY);
+	rw_write_lock(&vo->lock);
+	if (first > end) {
+		zero_part_locked(vo, end, from & PAGE_MASK, to & PAGE_MASK);
+		rw_write_unlock(&vo->lock);
+		return;
+	}
+	zero_part_locked(
+		vo, from >> PAGE_SHIFT, from & PAGE_MASK, from & PAGE_MASK ? PAGE_SIZE : 0);
+	zero_part_locked(vo, end, 0, to & PAGE_MASK);
+	if (first < end)
+		vm_object_unmap_locked(vo, first, end - 1, false);
+	for (pgidx_t idx = first; (pg = object_next_locked(vo, &idx)) && idx < end; idx++)
+		object_remove_locked(vo, pg);
+	rw_write_unlock(&vo->lock);
 }
 
 void cache_discard(struct vm_object *vo)

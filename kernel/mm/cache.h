@@ -27,6 +27,8 @@ struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx);
 /* The page if it is there, VALID and pinned, or NULL; waits for one that is being filled. => as
  * cache_get */
 struct page *cache_get_present(struct vm_object *vo, pgidx_t idx);
+/* How many pages of [first, last] are there. */
+uint64_t cache_count_resident(struct vm_object *vo, pgidx_t first, pgidx_t last);
 void cache_put(struct page *pg); /* drop the pin */
 /* => pinned. Queues the object for the flusher. */
 void cache_mark_dirty(struct page *pg);
@@ -56,6 +58,11 @@ uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last);
 /* All objects: sync(2), drop_caches. */
 int cache_sync_all(void);
 uint64_t cache_drop_all_clean(void);
+/*
+ * A zero object's bytes [from, to) become a hole: whole pages go, with their translations, and parts of
+ * pages are zeroed. What private mappings have copied stays theirs. => the inode's lock held, no mm lock
+ */
+void cache_punch(struct vm_object *vo, uint64_t from, uint64_t to);
 /* Forget everything without writing (unlinked inode, unmount after sync). => no mapping is left */
 void cache_discard(struct vm_object *vo);
 /* Starts the flusher thread. */

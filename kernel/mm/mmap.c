@@ -20,6 +20,7 @@ struct map_plan {
 	vmap_type_t type;
 	const struct vm_segment_driver *driver;
 	struct vm_object *object; /* our reference, or NULL */
+	bool claimed;		  /* ... and the right to write it through a shared mapping */
 	uint64_t charge;	  /* pages for the commit limit */
 	vaddr_t va;
 };
@@ -79,7 +80,31 @@ static int plan_rights(struct map_plan *mp, vm_flags_t def_flags)
 	return 0;
 }
 
-/* Everything that needs no lock. On success mp holds a reference on its object. */
+/*
+ * Of an object that others know, too: between here and the mapping nobody may seal it against writes. 0
+ * or -EPERM.
+ */
+static int plan_claim(struct map_plan *mp)
+{
+	int err;
+
+	if (!mp->rq->object || mp->object->kind != VMO_ZERO || mp->type != VMAP_TYPE_SHARED ||
+		!(mp->vmflags & VM_MAYWRITE))
+		return 0;
+	err = vm_object_claim_write(mp->object);
+	mp->claimed = !err;
+	return err;
+}
+
+static void plan_end(struct map_plan *mp)
+{
+	if (mp->claimed)
+		vm_object_unclaim_write(mp->object);
+	if (mp->object)
+		vm_object_put(mp->object);
+}
+
+/* Everything that needs no lock. On success mp holds a reference on its object; plan_end. */
 static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm_flags_t def_flags)
 {
 	bool shared = rq->map_flags & MM_MAP_SHARED || rq->kind == MM_AREA_MAP ||
@@ -112,8 +137,9 @@ static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm
 	err = err ?: plan_rights(mp, def_flags);
 	if (!err && mp->driver == &driver_phys && !shared)
 		err = -EINVAL;
-	if (err && mp->object)
-		vm_object_put(mp->object);
+	err = err ?: plan_claim(mp);
+	if (err)
+		plan_end(mp);
 	return err;
 }
 
@@ -191,8 +217,7 @@ int mm_map(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out
 	if (!err)
 		map_commit(&e, &mp);
 	edit_end(&e);
-	if (mp.object)
-		vm_object_put(mp.object);
+	plan_end(&mp);
 	if (err)
 		return err;
 	*out = mp.va;

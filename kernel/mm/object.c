@@ -131,6 +131,52 @@ struct vm_object *vm_object_get(struct vm_object *vo)
 	return vo;
 }
 
+/* Does somebody work on a page of it? => object locked */
+static bool has_pins(struct vm_object *vo)
+{
+	struct page *pg;
+
+	for (pgidx_t idx = 0; (pg = object_next_locked(vo, &idx)); idx++) {
+		if (page_pins(pg))
+			return true;
+	}
+	return false;
+}
+
+int vm_object_deny_write(struct vm_object *vo)
+{
+	int err = 0;
+
+	rw_write_lock(&vo->lock);
+	/* I/O may go on into a page although the mapping through which it was asked for is gone. */
+	if (vo->writable_maps || has_pins(vo))
+		err = -EBUSY;
+	else
+		vo->vo_flags |= VMO_NO_WRITE;
+	rw_write_unlock(&vo->lock);
+	return err;
+}
+
+int vm_object_claim_write(struct vm_object *vo)
+{
+	int err = -EPERM;
+
+	rw_write_lock(&vo->lock);
+	if (!(vo->vo_flags & VMO_NO_WRITE)) {
+		vo->writable_maps++;
+		err = 0;
+	}
+	rw_write_unlock(&vo->lock);
+	return err;
+}
+
+void vm_object_unclaim_write(struct vm_object *vo)
+{
+	rw_write_lock(&vo->lock);
+	vo->writable_maps--;
+	rw_write_unlock(&vo->lock);
+}
+
 static bool object_get_try(struct vm_object *vo)
 {
 	uint32_t n = READ_ONCE(vo->refs);

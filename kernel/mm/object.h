@@ -19,6 +19,7 @@ enum vm_object_flags {
 	VMO_IN_PLACE = 0x1,    /* the frames were never ours: not allocated, not freed */
 	VMO_DEVICE_META = 0x2, /* metadata cache of a block device: BUSY ranks 37 */
 	VMO_UNLINKED = 0x4,    /* do not write back any more */
+	VMO_NO_WRITE = 0x8,    /* no shared mapping may write, now or later */
 };
 
 struct vm_object;
@@ -87,6 +88,14 @@ int __must_check vm_object_charge(struct vm_object *vo);
 /* Count its pages, those that it has too, in q and no more where they counted; NULL: nowhere. Its owner
  * does so before q goes. => no lock of rank 60 or above */
 void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q);
+/*
+ * Sealing against writes. deny: no shared mapping may write it from here on; 0, or -EBUSY: one does, or a
+ * page is pinned for I/O. claim: the right to make one, until it is given up; 0 or -EPERM: denied.
+ * => no lock of rank 60 or above
+ */
+int __must_check vm_object_deny_write(struct vm_object *vo);
+int __must_check vm_object_claim_write(struct vm_object *vo);
+void vm_object_unclaim_write(struct vm_object *vo);
 /* Would one more page be too many? => lock held */
 bool vm_object_is_full(const struct vm_object *vo);
 /* Who is told what becomes of the zero object; once, before others know it. */

@@ -220,29 +220,55 @@ long sys_ftruncate(const uint64_t *a)
 	return err;
 }
 
-/* Space ahead of use: the size grows, blocks come with the writes. Holes cannot be punched. */
+/* Modes that go together: 0 or -EOPNOTSUPP. */
+static int check_fallocate_mode(unsigned mode)
+{
+	const unsigned known = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE |
+			       FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE |
+			       FALLOC_FL_INSERT_RANGE | FALLOC_FL_UNSHARE_RANGE;
+
+	if (mode & ~known)
+		return -EOPNOTSUPP;
+	/* A hole changes no size, and says so. */
+	if (mode & FALLOC_FL_PUNCH_HOLE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int fallocate(struct file *f, unsigned mode, int64_t off, int64_t len)
+{
+	int64_t end;
+	int err;
+
+	if (off < 0 || len <= 0)
+		return -EINVAL;
+	err = check_fallocate_mode(mode);
+	if (err)
+		return err;
+	if (!(f->mode & FMODE_WRITE))
+		return -EBADF;
+	if (S_ISFIFO(f->inode->mode))
+		return -ESPIPE;
+	if (!S_ISREG(f->inode->mode))
+		return -ENODEV;
+	if (__builtin_add_overflow(off, len, &end))
+		return -EFBIG;
+	if (f->ops->fallocate)
+		return f->ops->fallocate(f, mode, (uint64_t)off, (uint64_t)len);
+	if (mode)
+		return -EOPNOTSUPP;
+	/* The size grows, blocks come with the writes. */
+	return (uint64_t)end > inode_size(f->inode) ? (int)set_size(f, (uint64_t)end) : 0;
+}
+
 long sys_fallocate(const uint64_t *a)
 {
-	int64_t off = (int64_t)a[2], len = (int64_t)a[3], end;
 	struct file *f = sys_file_get((int)a[0]);
-	long err = 0;
+	long err;
 
 	if (!f)
 		return -EBADF;
-	if (off < 0 || len <= 0)
-		err = -EINVAL;
-	else if (__builtin_add_overflow(off, len, &end))
-		err = -EFBIG;
-	else if (a[1])
-		err = -EOPNOTSUPP;
-	else if (!(f->mode & FMODE_WRITE))
-		err = -EBADF;
-	else if (S_ISFIFO(f->inode->mode))
-		err = -ESPIPE;
-	else if (!S_ISREG(f->inode->mode))
-		err = -ENODEV;
-	else if ((uint64_t)end > inode_size(f->inode))
-		err = set_size(f, (uint64_t)end);
+	err = fallocate(f, (unsigned)a[1], (int64_t)a[2], (int64_t)a[3]);
 	file_put(f);
 	return err;
 }

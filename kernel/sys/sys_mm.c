@@ -7,7 +7,10 @@
 #include "proc/rlimit.h"
 #include "sys/sys.h"
 
-#define PROT_RIGHTS (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define MFD_KNOWN      (MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB)
+#define MFD_HUGE_SIZES (63u << 26)
+#define MFD_NAME_MAX   249
+#define PROT_RIGHTS    (PROT_READ | PROT_WRITE | PROT_EXEC)
 /* Flags that change nothing here: what they ask for is so, or is a hint of old. */
 #define MAP_ACCEPTED                                                                        \
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_32BIT | MAP_GROWSDOWN | MAP_DENYWRITE | \
@@ -243,13 +246,18 @@ long sys_memfd_create(const uint64_t *a)
 	struct file *f;
 	int fd;
 
-	/* Seals and huge pages are not offered: like Linux without them. */
-	if (flags & ~(unsigned)MFD_CLOEXEC)
+	/* Linux 6.1 knows no other flags; the size of huge pages goes with them alone. */
+	if (flags & ~(MFD_KNOWN | (flags & MFD_HUGETLB ? MFD_HUGE_SIZES : 0)))
 		return -EINVAL;
 	name = sys_path_get(a[0]);
 	if (IS_ERR(name))
 		return PTR_ERR(name) == -ENAMETOOLONG ? -EINVAL : PTR_ERR(name);
-	f = strlen(name) > 249 ? ERR_PTR(-EINVAL) : tmpfs_create_file(name, O_RDWR | O_LARGEFILE);
+	if (strlen(name) > MFD_NAME_MAX)
+		f = ERR_PTR(-EINVAL);
+	else if (flags & MFD_HUGETLB)
+		f = ERR_PTR(-ENOSYS); /* as Linux built without hugetlbfs */
+	else
+		f = tmpfs_create_file(name, O_RDWR | O_LARGEFILE, flags & MFD_ALLOW_SEALING);
 	sys_path_put(name);
 	if (IS_ERR(f))
 		return PTR_ERR(f);

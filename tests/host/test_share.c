@@ -1,4 +1,4 @@
-/* Named objects, and areas that show a whole object: how they are counted, and how they go. */
+/* Named objects, and areas that show a whole object: how they are counted, sealed, and how they go. */
 #include "mm_env.h"
 
 #include "abi/mman.h"
@@ -238,6 +238,120 @@ static void a_sealed_part_keeps_the_whole_area(void **state)
 	vm_object_put(vo);
 }
 
+static void who_is_denied_writes_is_mapped_for_reading_only(void **state)
+{
+	struct vm_object *vo = make(PG(2), NULL);
+	struct mm_context *child;
+	vaddr_t va;
+
+	(void)state;
+	map_at(vo, AT, RW);
+	assert_int_equal(vm_object_deny_write(vo), -EBUSY);
+	assert_int_equal(vm_protect(ctx, AT, PG(2), VM_READ, false), 0);
+	assert_int_equal(vm_object_deny_write(vo), -EBUSY);
+	child = mm_fork_context(ctx);
+	assert_int_equal(munmap(ctx, AT, PG(2)), 0);
+	assert_int_equal(vm_object_deny_write(vo), -EBUSY);
+	mm_put_context(child);
+	assert_int_equal(vm_object_claim_write(vo), 0);
+	assert_int_equal(vm_object_deny_write(vo), -EBUSY);
+	vm_object_unclaim_write(vo);
+	assert_int_equal(vo->writable_maps, 0);
+	assert_int_equal(vm_object_deny_write(vo), 0);
+	assert_int_equal(vm_object_claim_write(vo), -EPERM);
+	assert_int_equal(mm_map_shared_area(ctx, vo, AT, RW, false, &va), -EPERM);
+	assert_int_equal(vo->refs, 1);
+	map_at(vo, AT, VM_READ);
+	assert_int_equal(vm_protect(ctx, AT, PG(1), RW, false), -EACCES);
+	vm_object_put(vo);
+}
+
+static void a_page_that_io_works_on_is_not_sealed(void **state)
+{
+	struct vm_object *vo = make(PG(2), NULL);
+	struct page *pg;
+
+	(void)state;
+	assert_int_equal(cache_get(vo, 1, 0, &pg), 0);
+	assert_int_equal(vm_object_deny_write(vo), -EBUSY);
+	cache_put(pg);
+	assert_int_equal(vm_object_deny_write(vo), 0);
+	vm_object_put(vo);
+}
+
+static void a_hole_takes_pages_and_translations_and_spares_copies(void **state)
+{
+	struct vm_object *vo = make(PG(8), NULL);
+	struct mm_map_request own = {.kind = MM_AREA_FILE,
+		.vaddr = AT + PG(16),
+		.len = PG(8),
+		.vmflags = RW,
+		.map_flags = MM_MAP_EXACT,
+		.object = vo};
+	vaddr_t va;
+
+	(void)state;
+	map_at(vo, AT, RW);
+	assert_int_equal(mm_map(ctx, &own, &va), 0);
+	for (unsigned i = 0; i < 8; i++)
+		env_write(AT + PG(i) + 50, 1);
+	env_write(va + PG(3), 9);
+	assert_int_equal(env_read(va + PG(4) + 50), 1);
+	assert_int_equal(cache_count_resident(vo, 0, 7), 8);
+	cache_punch(vo, PG(1) + 50, PG(6) + 50);
+	assert_int_equal(cache_count_resident(vo, 0, 7), 4);
+	assert_int_equal(cache_count_resident(vo, 2, 5), 0);
+	assert_int_equal(env_read(AT + PG(1) + 50), 0);
+	assert_int_equal(env_read(AT + PG(6) + 50), 1);
+	assert_int_equal(env_read(AT + PG(3) + 50), 0);
+	assert_int_equal(env_read(va + PG(3)), 9);
+	assert_int_equal(env_read(va + PG(3) + 50), 1);
+	assert_int_equal(env_read(va + PG(4) + 50), 0);
+	cache_punch(vo, PG(6) + 40, PG(6) + 51);
+	assert_int_equal(env_read(AT + PG(6) + 50), 0);
+	cache_punch(vo, 0, PG(100));
+	assert_int_equal(cache_count_resident(vo, 0, UINT64_MAX), 0);
+	vm_object_put(vo);
+}
+
+static void a_sealed_range_keeps_its_place_and_its_neighbours_do_not(void **state)
+{
+	(void)state;
+	env_map_at(AT, PG(6), RW);
+	env_write(AT + PG(2), 2);
+	assert_int_equal(munmap(ctx, AT + PG(5), PG(1)), 0);
+	assert_int_equal(mm_seal(ctx, AT + 1, PG(1)), -EINVAL);
+	assert_int_equal(mm_seal(ctx, AT, UINT64_MAX), -EINVAL);
+	assert_int_equal(mm_seal(ctx, AT, -PG(1)), -EINVAL);
+	assert_int_equal(mm_seal(ctx, AT, PG(6)), -ENOMEM);
+	assert_int_equal(env_vmaps(), 1);
+	assert_int_equal(mm_seal(ctx, AT, 0), 0);
+	assert_int_equal(mm_seal(ctx, AT + PG(1), PG(1)), 0);
+	assert_int_equal(mm_seal(ctx, AT + PG(2), PG(1) + 1), 0);
+	assert_int_equal(env_vmaps(), 3);
+	assert_int_equal(munmap(ctx, AT, PG(5)), -EPERM);
+	assert_int_equal(vm_protect(ctx, AT, PG(5), VM_READ, false), -EPERM);
+	assert_int_equal(env_read(AT + PG(2)), 2);
+	assert_int_equal(munmap(ctx, AT, PG(1)), 0);
+	assert_int_equal(munmap(ctx, AT + PG(4), PG(1)), 0);
+	assert_int_equal(env_vmaps(), 1);
+}
+
+static void sealing_without_memory_changes_nothing(void **state)
+{
+	int err = -ENOMEM;
+
+	(void)state;
+	env_map_at(AT, PG(6), RW);
+	for (unsigned n = 1; err; n++) {
+		alloc_fail_nth(n);
+		err = mm_seal(ctx, AT + PG(1), PG(2));
+		alloc_fail_nth(0);
+		assert_true(err == 0 || err == -ENOMEM);
+		assert_int_equal(env_vmaps(), err ? 1 : 3);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +364,11 @@ int main(void)
 		env_test(an_area_replaces_only_when_it_is_told_to),
 		env_test(all_that_is_left_of_an_area_goes),
 		env_test(a_sealed_part_keeps_the_whole_area),
+		env_test(who_is_denied_writes_is_mapped_for_reading_only),
+		env_test(a_page_that_io_works_on_is_not_sealed),
+		env_test(a_hole_takes_pages_and_translations_and_spares_copies),
+		env_test(a_sealed_range_keeps_its_place_and_its_neighbours_do_not),
+		env_test(sealing_without_memory_changes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("share", tests, env_machine, NULL);

@@ -716,7 +716,7 @@ static void record_locks_split_and_conflict(void **state)
 
 static void memfds_live_without_a_name(void **state)
 {
-	struct file *f = tmpfs_create_file("box", O_RDWR);
+	struct file *f = tmpfs_create_file("box", O_RDWR, false);
 	char buf[64];
 
 	(void)state;

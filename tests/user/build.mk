@@ -42,7 +42,8 @@ $(UT_BIN)/bin/abi_%-musl: tests/user/foreign/abi_%.c tests/user/tap.c tests/user
 	$(Q)musl-gcc $(UT_FFLAGS) -static -pthread -s $< tests/user/tap.c -o $@
 
 # Those that are the newlib programs built once more.
-$(patsubst %,$(UT_BIN)/bin/abi_shm-%,glibc musl): tests/user/shm.c
+$(foreach l,glibc musl,$(UT_BIN)/bin/abi_shm-$(l)): tests/user/shm.c
+$(foreach l,glibc musl,$(UT_BIN)/bin/abi_memfd-$(l)): tests/user/memfd.c
 
 # What initrd/build.mk puts into the test image beside the programs of the root image.
 TEST_FILE_SOURCES := $(UT_PROGS) $(UT_FOREIGN)

@@ -36,7 +36,7 @@ struct tmpfs_entry {
 };
 
 extern const struct inode_ops tmpfs_dir_ops, tmpfs_node_ops;
-extern const struct file_ops tmpfs_dir_file_ops;
+extern const struct file_ops tmpfs_dir_file_ops, tmpfs_file_ops;
 
 /* ERR_PTR. One reference, nlink 1 (directories 2). */
 struct inode *tmpfs_inode_create(struct superblock *sb, uint32_t mode, uint32_t rdev);
