@@ -5,6 +5,7 @@
  */
 #include "vdso.h"
 
+#include "klog.h"
 #include "lib/string.h"
 #include "mm/buddy.h"
 #include "mm/mmap.h"
@@ -105,6 +106,7 @@ int vdso_map(struct mm_context *ctx, vaddr_t *ehdr)
 	};
 	struct vmap *vm;
 	vaddr_t va;
+	int err;
 
 	for (size_t i = 0; i < code_pages; i++)
 		page_share(code + i);
@@ -117,5 +119,9 @@ int vdso_map(struct mm_context *ctx, vaddr_t *ehdr)
 	}
 	*ehdr = vm->vaddr;
 	clock.vaddr = vm->vaddr - PAGE_SIZE;
-	return mm_map_callback(ctx, &clock, clock_page_fault, NULL, &va);
+	err = mm_map_callback(ctx, &clock, clock_page_fault, NULL, &va);
+	/* One without the other is of no use. */
+	if (err && mm_free_area(ctx, *ehdr))
+		klog_warn("vdso: half of it stays mapped");
+	return err;
 }

@@ -6,6 +6,8 @@
 #include "mm/mmap.h"
 #include "mm/paging.h"
 
+#define HEAP_FLAGS (VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+
 /* Unmap [end, old_end) of the heap. 0 or -errno. */
 static int brk_shrink(struct vmap_edit *e, vaddr_t end, vaddr_t old_end)
 {
@@ -23,28 +25,44 @@ static int brk_shrink(struct vmap_edit *e, vaddr_t end, vaddr_t old_end)
 	return err;
 }
 
+/* The heap that ends at old_end and can go on there; NULL: a new vmap has to. */
+static struct vmap *heap_to_grow(struct mm_context *ctx, vaddr_t old_end, vm_flags_t flags)
+{
+	struct vmap *heap = old_end > ctx->brk_start ? vmap_find(ctx, old_end - 1) : NULL;
+
+	if (!heap || heap->content != VMAP_HEAP || heap->vmflags != flags ||
+		vmap_end(heap) != old_end || !amap_may_grow(heap->amap))
+		return NULL;
+	return heap;
+}
+
 /* Make the heap reach from old_end to end: by the vmap that is there, or a new one. */
 static int brk_grow(struct vmap_edit *e, vaddr_t old_end, vaddr_t end)
 {
 	struct mm_context *ctx = e->ctx;
 	uint64_t pages = (end - old_end) >> PAGE_SHIFT;
 	struct vmap *heap;
+	vm_flags_t flags;
 	int err;
 
 	do {
+		flags = HEAP_FLAGS | ctx->def_flags;
+		if (flags & VM_LOCKED &&
+			ctx->locked_pages + pages > ctx->limit_memlock >> PAGE_SHIFT)
+			return -EAGAIN;
+		heap = heap_to_grow(ctx, old_end, flags);
+		if (heap)
+			return heap->driver->vm_resize(e, heap, heap->npages + pages);
 		if (!vmap_gap_holds(ctx, old_end, end) ||
 			!edit_within_limits(e, pages, 0, VM_WRITE, true))
 			return -ENOMEM;
-		if (ctx->def_flags & VM_LOCKED &&
-			ctx->locked_pages + pages > ctx->limit_memlock >> PAGE_SHIFT)
-			return -EAGAIN;
 		err = edit_charge(e, pages) ?: edit_take(e, 1, NULL);
 	} while (edit_again(e, &err));
 	if (err)
 		return err;
 	heap = edit_take_vmap(e);
 	heap->content = VMAP_HEAP;
-	heap->vmflags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | ctx->def_flags;
+	heap->vmflags = flags;
 	mm_insert_blank_locked(ctx, heap, old_end, pages);
 	edit_give_charge(e, heap, pages);
 	vmap_merge(e, heap);
@@ -90,13 +108,13 @@ int mm_grow_stack(struct mm_context *ctx, vaddr_t va)
 
 	va = ALIGN_DOWN(va, PAGE_SIZE);
 	edit_begin(&e, ctx);
+	if (mm_get_is_mapped_locked(ctx, va)) {
+		err = 0; /* another thread was faster */
+		goto out;
+	}
 	vm = vmap_find_after(ctx, va);
 	if (!vm || !(vm->vmflags & VM_GROWSDOWN))
 		goto out;
-	err = 0;
-	if (vm->vaddr <= va) /* another thread was faster */
-		goto out;
-	err = -EFAULT;
 	prev = vmap_prev(vm);
 	/* The guard gap, unless what lies below is a guard itself or a part of the same stack. */
 	low = MM_MMAP_MIN;

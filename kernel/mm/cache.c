@@ -187,12 +187,30 @@ static int fill_run(struct fill *f, struct page **out)
 	return 0;
 }
 
+/* A page of zeros at idx, pinned, if that takes no reclaim. => nothing locked */
+static struct page *alloc_zeros(struct vm_object *vo, pgidx_t idx)
+{
+	struct page *pg;
+
+	rw_write_lock(&vo->lock);
+	pg = vm_object_alloc_page(vo, idx << PAGE_SHIFT, 0);
+	if (pg)
+		page_pin(pg);
+	rw_write_unlock(&vo->lock);
+	return pg;
+}
+
 static int bring_in(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **out)
 {
 	struct fill f = {.vo = vo};
 	unsigned want = flags & CACHE_READAHEAD ? READAHEAD_MAX : 1;
 	int err;
 
+	if (vo->kind == VMO_ZERO) {
+		*out = alloc_zeros(vo, idx);
+		if (*out)
+			return 0;
+	}
 	if (vo->kind == VMO_ZERO || (flags & CACHE_NOFILL)) {
 		err = fill_begin(&f, idx, 1, PG_VALID);
 		if (!err)

@@ -231,28 +231,26 @@ static bool is_pinned(void *cookie, pgidx_t idx, struct page *pg)
 }
 
 /* Give the child its own copy of a page that I/O of the parent goes on with. */
-static int copy_pinned_page(struct vmap *vm, struct pinned_search *ps, struct amap_stock *st)
+static int copy_pinned_page(struct vmap *vm, const struct pinned_search *ps)
 {
-	struct amap_walk w;
+	vaddr_t va = vm->vaddr + ((ps->idx - vm->amap_off) << PAGE_SHIFT);
 	struct page *pg = page_alloc(0, ALLOC_NORECLAIM);
+	int err;
 
 	if (!pg)
 		return -ENOMEM;
-	if (amap_own(vm->amap, ps->idx, st, &w) != 0) {
-		page_free(pg, 0);
-		return -ENOMEM;
-	}
 	frame_copy(page_virt(pg), page_virt(ps->page));
 	pg->owner = NULL;
 	pg->index = 0;
 	WRITE_ONCE(pg->flags, PG_ANON);
-	page_unshare(amap_replace(&w, ps->idx, pg));
-	return 0;
+	err = mm_replace_page_locked(vm->ctx, va, page_pfn(pg), vm->vmflags);
+	if (err)
+		page_free(pg, 0);
+	return err;
 }
 
 static int copy_pinned(struct mm_context *dst)
 {
-	struct amap_stock st = {0};
 	int err = 0;
 
 	for (struct vmap *vm = vmap_first(dst); vm && !err; vm = vmap_next(vm)) {
@@ -264,11 +262,10 @@ static int copy_pinned(struct mm_context *dst)
 			amap_visit(vm->amap, ps.idx, last, is_pinned, &ps);
 			if (!ps.page)
 				break;
-			err = copy_pinned_page(vm, &ps, &st);
+			err = copy_pinned_page(vm, &ps);
 			ps.idx++;
 		}
 	}
-	amap_stock_drop(&st);
 	return err;
 }
 

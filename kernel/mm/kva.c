@@ -24,6 +24,7 @@
 #include "lib/rbtree.h"
 #include "mm/buddy.h"
 #include "mm/page.h"
+#include "mm/paging.h"
 #include "mm/pmap.h"
 #include "mm/slab.h"
 #include "panic.h"
@@ -237,7 +238,7 @@ void *kva_map_device(paddr_t pa, size_t len, vm_flags_t flags)
 
 	if (!start)
 		return NULL;
-	if (pmap_kernel_map(start + PAGE_SIZE, pa >> PAGE_SHIFT, npages,
+	if (mm_map_kernel_pages(NULL, start + PAGE_SIZE, pa >> PAGE_SHIFT, npages,
 		    VM_READ | VM_WRITE | (flags & VM_CACHE_MASK))) {
 		space_free(&general, start, (npages + 1) * PAGE_SIZE);
 		return NULL;

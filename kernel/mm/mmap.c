@@ -228,25 +228,13 @@ int mm_map(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out
 	return 0;
 }
 
-int mmap_anonymous(struct mm_context *ctx, vaddr_t hint, uint64_t len, vm_flags_t flags,
-	unsigned map_flags, vaddr_t *out)
-{
-	struct mm_map_request rq = {
-		.kind = MM_AREA_NORMAL,
-		.vaddr = hint,
-		.len = len,
-		.vmflags = flags,
-		.map_flags = map_flags,
-		.content = VMAP_MMAP,
-	};
-
-	return mm_map(ctx, &rq, out);
-}
-
 int mmap_file(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out)
 {
-	struct mm_map_request file = *rq;
+	struct mm_map_request file;
 
+	if (likely(rq->kind != MM_AREA_NORMAL && rq->content != VMAP_UNKNOWN))
+		return mm_map(ctx, rq, out);
+	file = *rq;
 	if (file.kind == MM_AREA_NORMAL)
 		file.kind = MM_AREA_FILE;
 	if (file.content == VMAP_UNKNOWN)

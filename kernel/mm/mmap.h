@@ -43,8 +43,21 @@ struct mm_map_request {
 /* Make an area. 0 and *out = address, or -EINVAL, -ENOMEM, -EEXIST, -EACCES, -EPERM, -EAGAIN
  * (RLIMIT_MEMLOCK). */
 int __must_check mm_map(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out);
-int __must_check mmap_anonymous(struct mm_context *ctx, vaddr_t hint, uint64_t len,
-	vm_flags_t flags, unsigned map_flags, vaddr_t *out);
+/* Over that: anonymous memory; and a request that names an object (kind FILE unless it says another). */
+static inline int __must_check mmap_anonymous(struct mm_context *ctx, vaddr_t hint, uint64_t len,
+	vm_flags_t flags, unsigned map_flags, vaddr_t *out)
+{
+	struct mm_map_request rq = {
+		.kind = MM_AREA_NORMAL,
+		.vaddr = hint,
+		.len = len,
+		.vmflags = flags,
+		.map_flags = map_flags,
+		.content = VMAP_MMAP,
+	};
+
+	return mm_map(ctx, &rq, out);
+}
 int __must_check mmap_file(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out);
 /* An area whose pages a handler supplies (vmap.h); the rest of the request as for mm_map. */
 int __must_check mm_map_callback(struct mm_context *ctx, const struct mm_map_request *rq,

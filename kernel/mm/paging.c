@@ -8,6 +8,7 @@
 #include "mm/amap.h"
 #include "mm/buddy.h"
 #include "mm/commit.h"
+#include "mm/cow.h"
 #include "mm/edit.h"
 #include "mm/fault.h"
 
@@ -176,7 +177,8 @@ struct vmap *mm_map_user_pages(struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn,
 	int err;
 
 	edit_begin(&e, ctx);
-	vm = mm_get_free_vaddr_locked(ctx, npages, vaddr, vaflags);
+	/* No rights, and so in no count, before the frames are there. */
+	vm = cow_allocate_zeroed_pages(ctx, npages, vaddr, vaflags, 0);
 	if (IS_ERR(vm))
 		goto out;
 	vm->type = type;
@@ -277,6 +279,7 @@ void mm_flag_pages_locked(struct mm_context *ctx, vaddr_t vaddr, size_t npages, 
 {
 	struct tlb_batch tb;
 
+	dassert(rw_write_held(&ctx->mm_lock));
 	tlb_batch_init(&tb, &ctx->pmap);
 	pmap_protect(&ctx->pmap, vaddr, vaddr + ((uint64_t)npages << PAGE_SHIFT), flags, &tb);
 	tlb_batch_finish(&tb);

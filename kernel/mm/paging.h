@@ -37,7 +37,11 @@ int __must_check mm_pick_vaddr_locked(
 	struct mm_context *ctx, const struct mm_pick *pick, vaddr_t *out);
 /* Enter a blank vmap at a range that is free. => mm_lock held for writing */
 void mm_insert_blank_locked(struct mm_context *ctx, struct vmap *vm, vaddr_t va, size_t npages);
-/* Map a run of frames in the kernel half; no count changes. 0, -ENOMEM, -EINVAL. */
+/*
+ * Map a run of frames in the kernel half, which all contexts share (ctx may be NULL); no count
+ * changes. flags: rights and cache policy. 0, -ENOMEM, -EINVAL (not in the kernel half).
+ * => the caller owns the addresses, nothing is mapped there; no lock of rank 75 or above
+ */
 int __must_check mm_map_kernel_pages(
 	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, size_t npages, vm_flags_t flags);
 /*
@@ -47,8 +51,11 @@ int __must_check mm_map_kernel_pages(
  */
 struct vmap *mm_map_user_pages(struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, size_t npages,
 	vm_flags_t flags, valloc_flags vaflags, vmap_type_t type, vmap_content_t content);
-/* Swap the page at vaddr for another: reference the new, drop the old after the flush; same frame =
- * refresh the rights. */
+/*
+ * Swap the private page at vaddr for another: reference the new, drop the old after the flush; same
+ * frame = refresh the rights. 0, -EINVAL (no private memory there), -ENOMEM: nothing has changed.
+ * => mm_lock held for writing, which keeps faults out; never reclaims
+ */
 int __must_check mm_replace_page_locked(
 	struct mm_context *ctx, vaddr_t vaddr, pfn_t pfn, vm_flags_t flags);
 /*
@@ -56,7 +63,8 @@ int __must_check mm_replace_page_locked(
  * => both locks (write)
  */
 struct vmap *mm_clone_vmap_locked(struct vmap *src, struct mm_context *dst_ctx);
-/* Is vaddr inside a vmap; is a translation present. => mm_lock */
+/* Is vaddr inside a vmap; is a translation present (whose page may be taken away at any time: a
+ * hint). => mm_lock (read) */
 bool mm_get_is_mapped_locked(struct mm_context *ctx, vaddr_t vaddr);
 bool mm_get_is_present_locked(struct mm_context *ctx, vaddr_t vaddr);
 /* Change the rights of present pages (lowering only what flags lacks) and flush. => mm_lock held

@@ -3,6 +3,7 @@
 #include "lib/fmt.h"
 #include "lib/string.h"
 #include "proc/exec.h"
+#include "proc/fault_report.h"
 #include "proc/procfs_priv.h"
 #include "proc/shm.h"
 #include "proc/system.h"
@@ -151,6 +152,32 @@ static int store_shmmni(const struct proc_ref *ref, char *text, size_t len)
 	return 0;
 }
 
+static int show_exception_trace(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%d\n", READ_ONCE(fault_report_wanted));
+	return 0;
+}
+
+static int store_exception_trace(const struct proc_ref *ref, char *text, size_t len)
+{
+	uint64_t v;
+	int err = proc_parse_number(text, &v);
+
+	(void)ref;
+	(void)len;
+	if (err || v > 1)
+		return -EINVAL;
+	WRITE_ONCE(fault_report_wanted, (int)v);
+	return 0;
+}
+
+static const struct proc_entry debug_entries[] = {
+	PROC_CONTROL("exception-trace", show_exception_trace, store_exception_trace),
+};
+static const struct proc_dir debug_dir = {
+	.entries = debug_entries, .nentries = ARRAY_SIZE(debug_entries)};
+
 static const struct proc_entry kernel_entries[] = {
 	PROC_CONTROL("hostname", show_hostname, store_hostname),
 	PROC_FILE("osrelease", show_osrelease),
@@ -166,6 +193,7 @@ static const struct proc_dir kernel_dir = {
 	.entries = kernel_entries, .nentries = ARRAY_SIZE(kernel_entries)};
 
 static const struct proc_entry sys_entries[] = {
+	PROC_DIR("debug", &debug_dir),
 	PROC_DIR("kernel", &kernel_dir),
 	PROC_DIR("vm", &proc_sysvm_dir),
 };

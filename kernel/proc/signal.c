@@ -90,6 +90,11 @@ static uint64_t signal_handler(const struct process *p, int sig)
 	return READ_ONCE(p->actions->act[sig - 1].handler);
 }
 
+bool signal_is_unhandled(const struct task *task, int sig)
+{
+	return signal_handler(task->process, sig) <= SIG_IGN || task->blocked & SIGBIT(sig);
+}
+
 static bool signal_is_fatal(const struct process *p, int sig)
 {
 	return signal_handler(p, sig) == SIG_DFL &&

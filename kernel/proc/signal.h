@@ -65,6 +65,8 @@ void signal_post_kernel(struct process *p, int sig);
 int signal_post_info(struct process *p, struct task *task, const struct abi_siginfo *info);
 /* A fault of the current thread: if blocked or ignored, the default action comes back first. */
 void signal_force(struct task *task, const struct abi_siginfo *info);
+/* Would the signal, forced, end the task: has it no handler that may run? A hint. */
+bool signal_is_unhandled(const struct task *task, int sig);
 void signal_force_kernel(struct task *task, int sig);
 /* The same with the default action, whatever the action is: no frame could be built for it. */
 void signal_force_default(struct task *task, int sig);

@@ -5,6 +5,7 @@
 #include "klog.h"
 #include "lib/string.h"
 #include "panic.h"
+#include "proc/fault_report.h"
 #include "proc/signal.h"
 
 void trap_user_fault(struct user_regs *regs, int signo, int code, uaddr_t addr, int trapno)
@@ -12,7 +13,8 @@ void trap_user_fault(struct user_regs *regs, int signo, int code, uaddr_t addr, 
 	struct task *task = task_current();
 	struct abi_siginfo info;
 
-	(void)regs;
+	if (unlikely(READ_ONCE(fault_report_wanted)) && signal_is_unhandled(task, signo))
+		fault_report(task, regs, signo, addr);
 	siginfo_clear(&info);
 	info.si_signo = signo;
 	info.si_code = code;

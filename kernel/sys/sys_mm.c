@@ -35,12 +35,12 @@ static vm_flags_t rights_of(unsigned prot)
 	return rights;
 }
 
-/* Flags of mmap(2) into the request; 0 or -EINVAL, -EOPNOTSUPP. */
-static int map_flags(unsigned flags, struct mm_map_request *rq)
+/* Flags of mmap(2) into MM_MAP_* and attributes; 0 or -EINVAL, -EOPNOTSUPP. */
+static int map_flags(unsigned flags, vaddr_t va, unsigned *how, vm_flags_t *vmflags)
 {
 	switch (flags & MAP_TYPE) {
 	case MAP_SHARED:
-		rq->map_flags |= MM_MAP_SHARED;
+		*how |= MM_MAP_SHARED;
 		break;
 	case MAP_SHARED_VALIDATE:
 		/* The one that promises to refuse what is not known; of files only. */
@@ -48,7 +48,7 @@ static int map_flags(unsigned flags, struct mm_map_request *rq)
 			return -EINVAL;
 		if (flags & ~(unsigned)MAP_ACCEPTED)
 			return -EOPNOTSUPP;
-		rq->map_flags |= MM_MAP_SHARED;
+		*how |= MM_MAP_SHARED;
 		break;
 	case MAP_PRIVATE:
 		break;
@@ -56,27 +56,27 @@ static int map_flags(unsigned flags, struct mm_map_request *rq)
 		return -EINVAL;
 	}
 	/* Only private memory that belongs to no file grows. */
-	if (flags & MAP_GROWSDOWN && (rq->map_flags & MM_MAP_SHARED || !(flags & MAP_ANONYMOUS)))
+	if (flags & MAP_GROWSDOWN && (*how & MM_MAP_SHARED || !(flags & MAP_ANONYMOUS)))
 		return -EINVAL;
 	if (flags & MAP_HUGETLB)
 		return -EINVAL; /* no pool of huge pages: Linux without one says ENOMEM or EINVAL */
 	if (flags & MAP_FIXED_NOREPLACE)
-		rq->map_flags |= MM_MAP_EXACT;
+		*how |= MM_MAP_EXACT;
 	else if (flags & MAP_FIXED)
-		rq->map_flags |= MM_MAP_FIXED;
+		*how |= MM_MAP_FIXED;
 	if (flags & MAP_POPULATE && !(flags & MAP_NONBLOCK))
-		rq->map_flags |= MM_MAP_POPULATE;
+		*how |= MM_MAP_POPULATE;
 	if (flags & MAP_32BIT)
-		rq->map_flags |= MM_MAP_BELOW_4G;
+		*how |= MM_MAP_BELOW_4G;
 	if (flags & MAP_GROWSDOWN)
-		rq->vmflags |= VM_GROWSDOWN;
+		*vmflags |= VM_GROWSDOWN;
 	if (flags & MAP_NORESERVE)
-		rq->vmflags |= VM_NORESERVE;
+		*vmflags |= VM_NORESERVE;
 	if (flags & MAP_LOCKED)
-		rq->vmflags |= VM_LOCKED;
+		*vmflags |= VM_LOCKED;
 	/* Address 0 is for who may, and everybody is root; but only when it is asked for. */
-	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && rq->vaddr == 0)
-		rq->map_flags |= MM_MAP_LITERAL;
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && va == 0)
+		*how |= MM_MAP_LITERAL;
 	return 0;
 }
 
@@ -101,18 +101,32 @@ static int map_file(struct mm_map_request *rq, int fd, uint64_t off, vaddr_t *ou
 	rq->offset = off;
 	rq->file = f;
 	err = f->ops && f->ops->mmap ? f->ops->mmap(f, rq) : -ENODEV;
+	/* /dev/zero gives no object, but memory. */
 	if (!err)
-		err = mm_map(sys_ctx(), rq, out);
+		err = rq->object ? mmap_file(sys_ctx(), rq, out) : mm_map(sys_ctx(), rq, out);
 out_put:
 	file_put(f);
 	return err;
 }
 
+static int map_of_fd(const uint64_t *a, unsigned how, vm_flags_t vmflags, vaddr_t *out)
+{
+	struct mm_map_request rq = {.vaddr = ALIGN_DOWN(a[0], PAGE_SIZE),
+		.len = a[1],
+		.map_flags = how,
+		.vmflags = vmflags};
+
+	if (a[5] + page_count(a[1]) * PAGE_SIZE < a[5])
+		return -EOVERFLOW;
+	return map_file(&rq, (int)a[4], a[5], out);
+}
+
 long sys_mmap(const uint64_t *a)
 {
-	unsigned prot = (unsigned)a[2], flags = (unsigned)a[3];
-	struct mm_map_request rq = {.vaddr = a[0], .len = a[1]};
-	vaddr_t got;
+	/* Without MAP_FIXED the address is a hint, and one inside a page means the page. */
+	vaddr_t va = ALIGN_DOWN(a[0], PAGE_SIZE), got;
+	unsigned flags = (unsigned)a[3], how = 0;
+	vm_flags_t vmflags;
 	int err;
 
 	if (a[5] & PAGE_MASK)
@@ -121,21 +135,14 @@ long sys_mmap(const uint64_t *a)
 		return -EINVAL;
 	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && (a[0] & PAGE_MASK))
 		return -EINVAL;
-	/* Without MAP_FIXED the address is a hint, and one inside a page means the page. */
-	rq.vaddr = ALIGN_DOWN(rq.vaddr, PAGE_SIZE);
-	rq.vmflags = VM_USER | rights_of(prot);
-	err = map_flags(flags, &rq);
+	vmflags = VM_USER | rights_of((unsigned)a[2]);
+	err = map_flags(flags, va, &how, &vmflags);
 	if (err)
 		return err;
-	if (flags & MAP_ANONYMOUS) {
-		rq.kind = MM_AREA_NORMAL;
-		rq.content = VMAP_MMAP;
-		err = mm_map(sys_ctx(), &rq, &got);
-	} else if (a[5] + page_count(a[1]) * PAGE_SIZE < a[5]) {
-		err = -EOVERFLOW;
-	} else {
-		err = map_file(&rq, (int)a[4], a[5], &got);
-	}
+	if (flags & MAP_ANONYMOUS)
+		err = mmap_anonymous(sys_ctx(), va, a[1], vmflags, how, &got);
+	else
+		err = map_of_fd(a, how, vmflags, &got);
 	return err ? err : (long)got;
 }
 

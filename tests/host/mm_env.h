@@ -10,6 +10,7 @@
 #include "mm/cow.h"
 #include "mm/fault.h"
 #include "mm/mmap.h"
+#include "mm/paging.h"
 #include "mm/slab.h"
 #include "mm/stats.h"
 #include "mm/verify.h"

@@ -7,7 +7,6 @@
 
 #include "abi/mman.h"
 #include "mm/mdl.h"
-#include "mm/paging.h"
 #include "mm/share.h"
 
 #define AT    0x40000000ul
@@ -349,10 +348,23 @@ static void make_shared_heap(void)
 	child = mm_fork_context(ctx);
 }
 
+static void make_empty_heap(void)
+{
+	ctx->brk_start = ctx->brk = AT;
+}
+
+static void empty_heap_unchanged(void)
+{
+	assert_int_equal(ctx->brk, AT);
+	assert_int_equal(env_read(AT), -EFAULT);
+}
+
 static void the_break(void **state)
 {
 	(void)state;
-	with_every_failure(&(struct scenario){make_heap, heap_grows, heap_unchanged});
+	with_every_failure(&(struct scenario){make_empty_heap, heap_grows, empty_heap_unchanged});
+	/* A heap that is there grows without any memory. */
+	assert_false(try_with(&(struct scenario){make_heap, heap_grows, heap_unchanged}, 1, true));
 	with_every_failure(&(struct scenario){make_shared_heap, heap_shrinks, heap_unchanged});
 }
 

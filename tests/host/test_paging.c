@@ -7,7 +7,6 @@
 #include "abi/mman.h"
 #include "mm/dmabuf.h"
 #include "mm/kva.h"
-#include "mm/paging.h"
 #include "mm/tune.h"
 #include "mm/usage.h"
 

@@ -505,3 +505,56 @@ TEST(writing_to_a_pipe_nobody_reads_is_sigpipe)
 	CHECK_ERR(write(fds[1], "x", 1), EPIPE);
 	CHECK_EQ(seen, SIGPIPE);
 }
+
+/* /proc/sys/debug/exception-trace: a fault that ends a program is told in the log. */
+
+static int crash_at_0x1234(void *arg)
+{
+	(void)arg;
+	*(volatile char *)0x1234 = 1;
+	return 0;
+}
+
+static void set_trace(const char *value)
+{
+	int fd = open("/proc/sys/debug/exception-trace", O_WRONLY);
+
+	if (fd < 0)
+		tap_skip("no exception-trace");
+	CHECK_EQ(write(fd, value, 1), 1);
+	close(fd);
+}
+
+/* How many lines of the log since fd was opened hold the text. */
+static int lines_with(int fd, const char *text)
+{
+	char line[1200];
+	int found = 0;
+	ssize_t n;
+
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0) {
+		line[n] = 0;
+		found += strstr(line, text) != NULL;
+	}
+	return found;
+}
+
+TEST(a_fault_that_ends_a_program_is_told)
+{
+	static const char *const told[] = {"segfault at 0x1234 ip 0x", "code at 0x", "stack at 0x"};
+	int log[3];
+
+	for (int i = 0; i < 3; i++) {
+		log[i] = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+		if (log[i] < 0)
+			tap_skip("no /dev/kmsg");
+		lseek(log[i], 0, SEEK_END);
+	}
+	set_trace("0");
+	CHECK_EQ(tap_signal_of(crash_at_0x1234, NULL), SIGSEGV);
+	set_trace("1");
+	CHECK_EQ(tap_signal_of(crash_at_0x1234, NULL), SIGSEGV);
+	set_trace("0");
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(lines_with(log[i], told[i]), 1);
+}
