@@ -215,6 +215,100 @@ static void indirect_blocks_in_a_circle_end(void **state)
 	env_unmount();
 }
 
+/* Bytes that no block stands for read as zero, also the many that a length alone pretends. */
+static void a_length_beyond_the_blocks_is_a_hole(void **state)
+{
+	uint32_t ino = ino_of("small");
+	struct inode *inode;
+	char buf[3000];
+
+	(void)state;
+	inode_at(ino)->i_size = 0x7fffffff;
+	assert_int_equal(env_mount(false), 0);
+	assert_int_equal(env_lookup(env.root, "small", &inode), 0);
+	assert_int_equal(env_read(inode, 1 << 30, buf, sizeof(buf)), sizeof(buf));
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], 0);
+	assert_int_equal(env_truncate(inode, 50), 0);
+	inode_put(inode);
+	env_unmount();
+	assert_true(env_fsck_clean());
+}
+
+/* => what readlink of dir/name gives when its inode says that it is so long. */
+static ssize_t link_of_length(const char *name, uint32_t size)
+{
+	struct inode *dir, *link;
+	char buf[5000];
+	ssize_t n;
+
+	assert_int_equal(env_mount(true), 0);
+	assert_int_equal(env_lookup(env.root, "dir", &dir), 0);
+	assert_int_equal(env_lookup(dir, name, &link), 0);
+	inode_at((uint32_t)link->ino)->i_size = size;
+	inode_put(link);
+	inode_put(dir);
+	env_unmount();
+	assert_int_equal(env_mount(true), 0);
+	assert_int_equal(env_lookup(env.root, "dir", &dir), 0);
+	n = env_lookup(dir, name, &link);
+	if (n == 0) {
+		n = link->ops->readlink(link, buf, sizeof(buf));
+		inode_put(link);
+	}
+	inode_put(dir);
+	env_unmount();
+	return n;
+}
+
+static void symbolic_links_that_lie_about_their_length(void **state)
+{
+	static const uint32_t bad[] = {60, 61, 1024, 1025, 4096, 0x7fffffff, 0xffffffff};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		env_restore(pristine);
+		assert_int_equal(link_of_length("fast", bad[i]), -EIO);
+	}
+	for (unsigned i = 3; i < ARRAY_SIZE(bad); i++) {
+		env_restore(pristine);
+		assert_int_equal(link_of_length("slow", bad[i]), -EIO);
+	}
+	env_restore(pristine);
+	assert_int_equal(link_of_length("slow", 1024), 1024);
+}
+
+/* A name below a directory that leads back to it: each step returns, whoever takes however many. */
+static void a_directory_inside_itself_is_no_endless_walk(void **state)
+{
+	struct inode *dir, *sub, *again;
+	struct ext2_dirent *d;
+	uint32_t block;
+
+	(void)state;
+	assert_int_equal(env_mount(true), 0);
+	assert_int_equal(env_lookup(env.root, "dir", &dir), 0);
+	assert_int_equal(env_lookup(dir, "sub", &sub), 0);
+	block = inode_at((uint32_t)sub->ino)->i_block[0];
+	/* "deep", the entry after "." and "..", becomes the directory two levels above. */
+	d = (struct ext2_dirent *)((char *)block_at(block) + 24);
+	d->inode = (uint32_t)dir->ino;
+	d->file_type = 2;
+	inode_put(sub);
+	inode_put(dir);
+	env_unmount();
+	assert_int_equal(env_mount(false), 0);
+	assert_int_equal(env_lookup(env.root, "dir", &dir), 0);
+	assert_int_equal(env_lookup(dir, "sub", &sub), 0);
+	assert_int_equal(env_lookup(sub, "deep", &again), 0);
+	assert_ptr_equal(again, dir);
+	inode_put(again);
+	inode_put(sub);
+	inode_put(dir);
+	ext2_exercise();
+	env_unmount();
+}
+
 static void two_files_with_one_block_do_not_free_it_twice(void **state)
 {
 	uint32_t a = ino_of("small"), b = ino_of("indirect");
@@ -365,6 +459,9 @@ int main(void)
 		cmocka_unit_test_setup(bad_directory_records_are_errors, begin),
 		cmocka_unit_test_setup(a_block_that_is_metadata_is_an_error, begin),
 		cmocka_unit_test_setup(indirect_blocks_in_a_circle_end, begin),
+		cmocka_unit_test_setup(a_length_beyond_the_blocks_is_a_hole, begin),
+		cmocka_unit_test_setup(symbolic_links_that_lie_about_their_length, begin),
+		cmocka_unit_test_setup(a_directory_inside_itself_is_no_endless_walk, begin),
 		cmocka_unit_test_setup(two_files_with_one_block_do_not_free_it_twice, begin),
 		cmocka_unit_test_setup(a_name_of_a_deleted_inode_is_an_error, begin),
 		cmocka_unit_test_setup(more_names_than_links_do_not_go_below_zero, begin),

@@ -1,5 +1,5 @@
 /*
- * More memory than there is: family 6 of testing.md for a whole machine. Whoever asks for it is
+ * More memory than there is: family 6 of docs/testing.md for a whole machine. Whoever asks for it is
  * ended, by whatever road it asks, and nobody else: a bystander with memory of its own looks on. A
  * large machine is filled up only when FILL is set (tests/boot/test_memory.py does); elsewhere the
  * tests are left out. Everything that may be ended is called "hog": the boot test reads the names

@@ -1,7 +1,7 @@
 /*
- * More memory than there is: family 6 of testing.md for a whole machine. Only a small machine is
- * filled up (tests/boot/test_memory.py starts one); elsewhere the tests are left out. BIG_DIR is a
- * folder with room for a file larger than memory.
+ * Files larger than memory. Only on a small machine, which tests/boot/test_memory.py starts;
+ * elsewhere the tests are left out. BIG_DIR is a folder with room for the file, BIG_MIB its size if
+ * it is not to be once and a half of memory.
  */
 #include "tap.h"
 #include <fcntl.h>
@@ -20,19 +20,17 @@ static size_t total_pages(void)
 	return kib / 4;
 }
 
-/* ---- files larger than memory ---- */
-
 static char big_name[256];
 
 static size_t big_file_pages(void)
 {
-	const char *dir = getenv("BIG_DIR");
+	const char *dir = getenv("BIG_DIR"), *mib = getenv("BIG_MIB");
 	size_t pages = total_pages();
 
 	if (!dir)
 		tap_skip("BIG_DIR is not set");
 	snprintf(big_name, sizeof(big_name), "%s/big", dir);
-	return pages + pages / 2;
+	return mib && atoi(mib) ? (size_t)atoi(mib) << 8 : pages + pages / 2;
 }
 
 static void fill_page(unsigned long *page, size_t i, unsigned long salt)
