@@ -12,6 +12,7 @@
 #include "fs/dcache.h"
 #include "fs/devfs/devfs.h"
 #include "fs/locks.h"
+#include "fs/mount.h"
 #include "fs/pipe.h"
 #include "fs/poll.h"
 #include "lib/assert.h"
@@ -350,7 +351,7 @@ unsigned file_poll(struct file *f, struct poll_table *pt)
 
 char *file_describe(struct fs_state *fs, struct file *f, char *buf, size_t size)
 {
-	if (f->path.dentry)
+	if (f->path.dentry && !f->path.mnt->lone)
 		return path_describe(fs, &f->path, buf, size);
 	if (S_ISFIFO(f->inode->mode))
 		fmt_snprintf(buf, size, "pipe:[%llu]", (unsigned long long)f->inode->ino);

@@ -193,7 +193,9 @@ void mount_put(struct mount *m)
 	dcache_write_lock();
 	dcache_write_unlock();
 	dentry_put(m->root);
-	superblock_put(m->sb);
+	/* Inodes without a name are of file systems that the kernel keeps for itself. */
+	if (!m->lone)
+		superblock_put(m->sb);
 	kfree(m->source);
 	kfree(m);
 }
@@ -270,6 +272,27 @@ struct mount *mount_kernel(const char *fstype, const char *data)
 	m = mount_new(type, NULL, fstype, 0, data);
 	mutex_unlock(&ns_lock);
 	return m;
+}
+
+int mount_lone_inode(struct inode *inode, struct path *out)
+{
+	struct dentry *root = dentry_alloc_root(inode->sb, inode_get(inode));
+	struct mount *m = NULL;
+
+	if (!root) {
+		inode_put(inode);
+		return -ENOMEM;
+	}
+	mutex_lock(&ns_lock);
+	m = mount_alloc(inode->sb, root, NULL, 0);
+	mutex_unlock(&ns_lock);
+	if (!m) {
+		dentry_put(root);
+		return -ENOMEM;
+	}
+	m->lone = true;
+	*out = (struct path){.mnt = m, .dentry = dentry_get(root)};
+	return 0;
 }
 
 static void set_root(struct mount *m)
@@ -558,6 +581,16 @@ int mount_sync_all(void)
 struct superblock *mount_superblock(const struct mount *m)
 {
 	return m->sb;
+}
+
+unsigned mount_parent_id(const struct mount *m)
+{
+	unsigned id;
+
+	mutex_lock(&ns_lock);
+	id = m->parent ? m->parent->id : 0;
+	mutex_unlock(&ns_lock);
+	return id;
 }
 
 struct mount *mount_nth(unsigned n, struct path *at)

@@ -17,6 +17,7 @@ struct mount {
 	struct list link;      /* (w) all mounts, in order of mounting */
 	char *source;	       /* (c) as given to mount(2) */
 	unsigned id;	       /* (c) */
+	bool lone;	       /* (c) of mount_lone_inode: the inode has no name */
 };
 
 static inline struct mount *mount_get(struct mount *m)
@@ -36,6 +37,9 @@ int __must_check mount_check_write(const struct mount *m);
 int __must_check mount_root(const char *device, const char *fstype, bool read_only);
 /* A mount that is in no tree, for the kernel's own use. One reference; path: its root, or ERR_PTR. */
 struct mount *mount_kernel(const char *fstype, const char *data);
+/* A path to an inode that is on none (a pipe, a memfd), so that it can be opened and looked at once
+ * more: the root of a mount of its own, in no tree, that lasts as long as the path. 0, -ENOMEM. */
+int __must_check mount_lone_inode(struct inode *inode, struct path *out);
 /* mount(2) and umount2(2) after the paths were looked up. source: device path or any word. flags:
  * Linux's MS_*. */
 int __must_check mount_do(struct fs_state *fs, const char *source, const struct path *target,
@@ -47,6 +51,8 @@ int mount_sync_all(void);
 int __must_check mount_sync(struct superblock *sb);
 /* For /proc/mounts: text of the n-th mount in fstab form; false: no more. */
 bool mount_describe(struct fs_state *fs, unsigned n, char *buf, size_t size);
+/* The same as a line of /proc/PID/mountinfo. */
+bool mount_describe_info(struct fs_state *fs, unsigned n, char *buf, size_t size);
 struct superblock *mount_superblock(const struct mount *m);
 /* f_flags of statfs(2): ST_*. */
 unsigned long mount_statfs_flags(const struct mount *m);

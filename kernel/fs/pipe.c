@@ -29,7 +29,7 @@
 #define PIPEFS_MAGIC	   0x50495045u
 #define PIPE_ATOMIC	   4096u /* writes of at most that much are atomic */
 #define PIPE_SLOTS_DEFAULT 16u
-#define PIPE_SLOTS_MAX	   256u /* 1 MiB: /proc/sys/fs/pipe-max-size */
+#define PIPE_SLOTS_MAX	   (PIPE_SIZE_MAX / (unsigned)PAGE_SIZE)
 
 struct pipe_slot {
 	struct page *pg;
@@ -445,6 +445,7 @@ int pipe_create(uint32_t flags, struct file **rd, struct file **wr)
 	if (IS_ERR(*rd))
 		goto out_inode;
 	p->refs = 1;
+	inode->pipe = p;
 	(*rd)->priv = p;
 	pipe_add_ends(p, *rd);
 	*wr = file_alloc(inode_get(inode), &pipe_file_ops, O_WRONLY | (flags & O_NONBLOCK));
@@ -490,14 +491,17 @@ static int fifo_wait(struct pipe *p, struct file *f, uint32_t seen_r, uint32_t s
 
 	if ((f->mode & (FMODE_READ | FMODE_WRITE)) == (FMODE_READ | FMODE_WRITE))
 		return 0;
+	/* An end of pipe(2) that is opened by its link in /proc waits for nobody. */
 	if (f->mode & FMODE_READ) {
-		if (nonblock)
+		if (nonblock || f->inode->sb == pipefs)
 			return 0;
 		return wait_event_interruptible(
 			&p->rwait, READ_ONCE(p->writers) || READ_ONCE(p->nopen_w) != seen_w);
 	}
 	if (nonblock)
 		return READ_ONCE(p->readers) ? 0 : -ENXIO;
+	if (f->inode->sb == pipefs)
+		return 0;
 	return wait_event_interruptible(
 		&p->wwait, READ_ONCE(p->readers) || READ_ONCE(p->nopen_r) != seen_r);
 }

@@ -538,6 +538,7 @@ void procfs_init(void)
 	memcpy(&root_entries[ROOT_LINKS], proc_system_entries,
 		proc_system_count * sizeof(root_entries[0]));
 	root_dir.nentries = ROOT_LINKS + proc_system_count;
+	proc_sys_init();
 	profile_init();
 	fs_register(&proc_type);
 }

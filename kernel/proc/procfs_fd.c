@@ -1,4 +1,4 @@
-/* /proc/PID/{fd,cwd,root,exe,mounts}: what a process has open, and links that lead there. */
+/* /proc/PID/{fd,fdinfo,cwd,root,exe,mounts,mountinfo}: what a process has open, and links that lead there. */
 #include "fs/fdtable.h"
 #include "fs/mount.h"
 #include "lib/string.h"
@@ -80,18 +80,18 @@ static ssize_t file_readlink(const struct proc_ref *ref, char *buf, size_t size)
 static int file_follow(const struct proc_ref *ref, struct path *out)
 {
 	struct file *f = ref_file(ref);
+	int err = 0;
 
 	if (!f)
 		return -ENOENT;
-	/* A pipe or memfd is on no path: it cannot be opened a second time. */
-	if (!f->path.dentry) {
-		file_put(f);
-		return -ENXIO;
+	if (f->path.dentry) {
+		*out = f->path;
+		path_get(out);
+	} else {
+		err = mount_lone_inode(f->inode, out);
 	}
-	*out = f->path;
-	path_get(out);
 	file_put(f);
-	return 0;
+	return err;
 }
 
 ssize_t proc_exe_readlink(const struct proc_ref *ref, char *buf, size_t size)
@@ -159,7 +159,8 @@ ssize_t proc_root_readlink(const struct proc_ref *ref, char *buf, size_t size)
 	return dir_readlink(ref, buf, size, proc_root_follow);
 }
 
-int proc_show_mounts(struct proc_text *t, const struct proc_ref *ref)
+static int show_mounts(struct proc_text *t, const struct proc_ref *ref,
+	bool (*describe)(struct fs_state *fs, unsigned n, char *buf, size_t size))
 {
 	struct process *p = proc_ref_process(ref);
 	struct fs_state *fs;
@@ -172,12 +173,39 @@ int proc_show_mounts(struct proc_text *t, const struct proc_ref *ref)
 	if (!fs)
 		return -EINVAL;
 	line = kmalloc(PATH_MAX_LEN, 0);
-	for (unsigned n = 0; line && mount_describe(fs, n, line, PATH_MAX_LEN); n++)
+	for (unsigned n = 0; line && describe(fs, n, line, PATH_MAX_LEN); n++)
 		proc_puts(t, line);
 	fs_state_put(fs);
 	kfree(line);
 	return line ? 0 : -ENOMEM;
 }
+
+int proc_show_mounts(struct proc_text *t, const struct proc_ref *ref)
+{
+	return show_mounts(t, ref, mount_describe);
+}
+
+int proc_show_mountinfo(struct proc_text *t, const struct proc_ref *ref)
+{
+	return show_mounts(t, ref, mount_describe_info);
+}
+
+static int show_fdinfo(struct proc_text *t, const struct proc_ref *ref)
+{
+	struct file *f = ref_file(ref);
+
+	if (!f)
+		return -ENOENT;
+	proc_printf(t, "pos:\t%llu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%llu\n",
+		(unsigned long long)READ_ONCE(f->pos), READ_ONCE(f->flags),
+		f->path.mnt ? f->path.mnt->id : 0, (unsigned long long)f->inode->ino);
+	file_put(f);
+	return 0;
+}
+
+static const struct proc_entry fdinfo_entry = PROC_FILE("FD", show_fdinfo);
+const struct proc_dir proc_fdinfo_dir = {
+	.next = fd_next_of, .number_entry = &fdinfo_entry, .note = fd_note};
 
 static const struct proc_entry fd_entry = PROC_LINK("FD", file_readlink, file_follow);
 const struct proc_dir proc_fd_dir = {

@@ -207,23 +207,24 @@ static int show_personality(struct proc_text *t, const struct proc_ref *ref)
 }
 
 #define COMM_ENTRY PROC_CONTROL("comm", show_comm, store_comm)
-#define COMMON_ENTRIES                                                                    \
-	PROC_FILE("auxv", show_auxv), PROC_FILE("cmdline", show_cmdline), COMM_ENTRY,     \
-		PROC_LINK("cwd", proc_cwd_readlink, proc_cwd_follow),                     \
-		PROC_FILE("environ", show_environ),                                       \
-		PROC_LINK("exe", proc_exe_readlink, proc_exe_follow),                     \
-		PROC_DIR("fd", &proc_fd_dir), PROC_FILE("limits", show_limits),           \
-		PROC_FILE("maps", proc_show_maps), PROC_FILE("mounts", proc_show_mounts), \
-		PROC_FILE("personality", show_personality),                               \
-		PROC_LINK("root", proc_root_readlink, proc_root_follow),                  \
-		{.name = "mem",                                                           \
-			.mode = S_IFREG | 0600,                                           \
-			.read = proc_mem_read,                                            \
-			.write = proc_mem_write},                                         \
-		{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_pagemap_read},   \
-		PROC_FILE("smaps", proc_show_smaps),                                      \
-		PROC_FILE("smaps_rollup", proc_show_smaps_rollup),                        \
-		PROC_FILE("stat", proc_show_stat), PROC_FILE("statm", proc_show_statm),   \
+#define COMMON_ENTRIES                                                                             \
+	PROC_FILE("auxv", show_auxv), PROC_FILE("cmdline", show_cmdline), COMM_ENTRY,              \
+		PROC_LINK("cwd", proc_cwd_readlink, proc_cwd_follow),                              \
+		PROC_FILE("environ", show_environ),                                                \
+		PROC_LINK("exe", proc_exe_readlink, proc_exe_follow),                              \
+		PROC_DIR("fd", &proc_fd_dir), PROC_DIR("fdinfo", &proc_fdinfo_dir),                \
+		PROC_FILE("limits", show_limits), PROC_FILE("maps", proc_show_maps),               \
+		PROC_FILE("mountinfo", proc_show_mountinfo),                                       \
+		PROC_FILE("mounts", proc_show_mounts), PROC_FILE("personality", show_personality), \
+		PROC_LINK("root", proc_root_readlink, proc_root_follow),                           \
+		{.name = "mem",                                                                    \
+			.mode = S_IFREG | 0600,                                                    \
+			.read = proc_mem_read,                                                     \
+			.write = proc_mem_write},                                                  \
+		{.name = "pagemap", .mode = S_IFREG | 0400, .read = proc_pagemap_read},            \
+		PROC_FILE("smaps", proc_show_smaps),                                               \
+		PROC_FILE("smaps_rollup", proc_show_smaps_rollup),                                 \
+		PROC_FILE("stat", proc_show_stat), PROC_FILE("statm", proc_show_statm),            \
 		PROC_FILE("status", proc_show_status)
 
 static const struct proc_entry tid_entries[] = {COMMON_ENTRIES};

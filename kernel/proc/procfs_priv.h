@@ -82,7 +82,7 @@ void profile_init(void);
 int profile_show(struct proc_text *t, const struct proc_ref *ref);
 int profile_store(const struct proc_ref *ref, char *text, size_t len);
 /* procfs_fd.c */
-extern const struct proc_dir proc_fd_dir;
+extern const struct proc_dir proc_fd_dir, proc_fdinfo_dir;
 ssize_t proc_cwd_readlink(const struct proc_ref *ref, char *buf, size_t size);
 int proc_cwd_follow(const struct proc_ref *ref, struct path *out);
 ssize_t proc_root_readlink(const struct proc_ref *ref, char *buf, size_t size);
@@ -90,6 +90,7 @@ int proc_root_follow(const struct proc_ref *ref, struct path *out);
 ssize_t proc_exe_readlink(const struct proc_ref *ref, char *buf, size_t size);
 int proc_exe_follow(const struct proc_ref *ref, struct path *out);
 int proc_show_mounts(struct proc_text *t, const struct proc_ref *ref);
+int proc_show_mountinfo(struct proc_text *t, const struct proc_ref *ref);
 /* procfs_maps.c */
 int proc_show_maps(struct proc_text *t, const struct proc_ref *ref);
 int proc_show_smaps(struct proc_text *t, const struct proc_ref *ref);
@@ -106,6 +107,7 @@ int proc_show_status(struct proc_text *t, const struct proc_ref *ref);
 extern const struct proc_entry proc_system_entries[];
 extern const unsigned proc_system_count;
 extern const struct proc_dir proc_sys_dir;
+void proc_sys_init(void);
 /* A decimal number and nothing else. 0 or -EINVAL. */
 int __must_check proc_parse_number(const char *text, uint64_t *out);
 /* procfs_sysvm.c */

@@ -1,10 +1,13 @@
 /* /proc/sys: settings and actions. */
+#include "dev/random.h"
 #include "fs/mount.h"
+#include "fs/pipe.h"
 #include "lib/fmt.h"
 #include "lib/string.h"
 #include "proc/exec.h"
 #include "proc/fault_report.h"
 #include "proc/procfs_priv.h"
+#include "proc/rlimit.h"
 #include "proc/shm.h"
 #include "proc/system.h"
 
@@ -178,22 +181,101 @@ static const struct proc_entry debug_entries[] = {
 static const struct proc_dir debug_dir = {
 	.entries = debug_entries, .nentries = ARRAY_SIZE(debug_entries)};
 
+/* Constants that programs size their tables by. */
+static int show_ngroups_max(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_puts(t, "65536\n");
+	return 0;
+}
+
+static int show_cap_last_cap(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_puts(t, "40\n");
+	return 0;
+}
+
+static int show_nr_open(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%u\n", NOFILE_MAX);
+	return 0;
+}
+
+static int show_pipe_max_size(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	proc_printf(t, "%u\n", PIPE_SIZE_MAX);
+	return 0;
+}
+
+/* As RFC 4122 has random ones. */
+static void put_uuid(struct proc_text *t, uint64_t hi, uint64_t lo)
+{
+	hi = (hi & ~0xf000ull) | 0x4000;
+	lo = (lo & ~(3ull << 62)) | 1ull << 63;
+	proc_printf(t, "%08x-%04x-%04x-%04x-%012llx\n", (unsigned)(hi >> 32),
+		(unsigned)(hi >> 16 & 0xffff), (unsigned)(hi & 0xffff), (unsigned)(lo >> 48),
+		(unsigned long long)(lo & 0xffffffffffffull));
+}
+
+static int show_uuid(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	put_uuid(t, random_u64(), random_u64());
+	return 0;
+}
+
+static uint64_t boot_id[2]; /* (c) */
+
+static int show_boot_id(struct proc_text *t, const struct proc_ref *ref)
+{
+	(void)ref;
+	put_uuid(t, boot_id[0], boot_id[1]);
+	return 0;
+}
+
+void proc_sys_init(void)
+{
+	random_get(boot_id, sizeof(boot_id));
+}
+
+static const struct proc_entry random_entries[] = {
+	PROC_FILE("boot_id", show_boot_id),
+	PROC_FILE("uuid", show_uuid),
+};
+static const struct proc_dir random_dir = {
+	.entries = random_entries, .nentries = ARRAY_SIZE(random_entries)};
+
 static const struct proc_entry kernel_entries[] = {
+	PROC_FILE("cap_last_cap", show_cap_last_cap),
 	PROC_CONTROL("hostname", show_hostname, store_hostname),
+	PROC_FILE("ngroups_max", show_ngroups_max),
 	PROC_FILE("osrelease", show_osrelease),
 	PROC_FILE("ostype", show_ostype),
 	PROC_CONTROL("pid_max", show_pid_max, store_pid_max),
+	PROC_DIR("random", &random_dir),
 	PROC_CONTROL("randomize_va_space", show_randomize, store_randomize),
 	PROC_CONTROL("shmall", show_shmall, store_shmall),
 	PROC_CONTROL("shmmax", show_shmmax, store_shmmax),
 	PROC_CONTROL("shmmni", show_shmmni, store_shmmni),
+	/* Each thread has a number. */
+	PROC_FILE("threads-max", show_pid_max),
 	PROC_FILE("version", show_version),
 };
 static const struct proc_dir kernel_dir = {
 	.entries = kernel_entries, .nentries = ARRAY_SIZE(kernel_entries)};
 
+static const struct proc_entry fs_entries[] = {
+	PROC_FILE("nr_open", show_nr_open),
+	PROC_FILE("pipe-max-size", show_pipe_max_size),
+};
+static const struct proc_dir fs_dir = {.entries = fs_entries, .nentries = ARRAY_SIZE(fs_entries)};
+
 static const struct proc_entry sys_entries[] = {
 	PROC_DIR("debug", &debug_dir),
+	PROC_DIR("fs", &fs_dir),
 	PROC_DIR("kernel", &kernel_dir),
 	PROC_DIR("vm", &proc_sysvm_dir),
 };

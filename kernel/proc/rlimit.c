@@ -27,8 +27,6 @@ static const struct {
 	[RLIMIT_RTTIME] = {"Max realtime timeout", "us", RLIM_INFINITY, RLIM_INFINITY},
 };
 
-#define NOFILE_MAX (1u << 20) /* fs.nr_open */
-
 const char *rlimit_name(unsigned what, const char **unit)
 {
 	if (what >= RLIM_NLIMITS)

@@ -4,6 +4,9 @@
 
 #include "proc/process.h"
 
+/* The most that RLIMIT_NOFILE may be: /proc/sys/fs/nr_open. */
+#define NOFILE_MAX (1u << 20)
+
 static inline uint64_t rlimit_get(const struct process *p, unsigned what)
 {
 	return READ_ONCE(p->rlimits[what].rlim_cur);

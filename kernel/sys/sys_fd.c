@@ -192,9 +192,9 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, uint64_t arg)
 	case F_SETLKW:
 		return fcntl_lock(f, fd, cmd, arg);
 	default:
-		if (f->ops && f->ops->fcntl)
-			return f->ops->fcntl(f, cmd, arg);
-		return cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ ? -EBADF : -EINVAL;
+		if ((cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ) && !S_ISFIFO(f->inode->mode))
+			return -EBADF;
+		return f->ops && f->ops->fcntl ? f->ops->fcntl(f, cmd, arg) : -EINVAL;
 	}
 }
 

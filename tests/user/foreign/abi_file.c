@@ -230,3 +230,113 @@ TEST(exec_does_not_open_what_is_no_program)
 	CHECK_ERR(execve(".", argv, NULL), EACCES);
 	alarm(0);
 }
+
+/* What bash's <(...) and scripts that read /dev/stdin do. */
+TEST(a_pipe_is_opened_again_by_its_link)
+{
+	char name[64], link[64] = "", buf[16];
+	struct stat st;
+	int fds[2], again;
+
+	CHECK_EQ(pipe(fds), 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[0]);
+	CHECK_EQ(stat(name, &st), 0);
+	CHECK(S_ISFIFO(st.st_mode));
+	again = open(name, O_RDONLY);
+	CHECK(again >= 0);
+	CHECK_EQ(write(fds[1], "abc", 3), 3);
+	CHECK_EQ(read(again, buf, sizeof(buf)), 3);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", again);
+	CHECK(readlink(name, link, sizeof(link) - 1) > 0);
+	CHECK(strncmp(link, "pipe:[", 6) == 0);
+	/* Another end for writing: the pipe ends when both are closed. */
+	again = open(name, O_WRONLY);
+	CHECK(again >= 0);
+	close(fds[1]);
+	CHECK_EQ(write(again, "d", 1), 1);
+	CHECK_EQ(read(fds[0], buf, sizeof(buf)), 1);
+	close(again);
+	CHECK_EQ(read(fds[0], buf, sizeof(buf)), 0);
+	/* Without a writer it is opened at once. */
+	CHECK(open(name, O_RDONLY) >= 0);
+	for (int i = 0; i < 100; i++) {
+		again = open(name, O_RDONLY);
+		CHECK(again >= 0);
+		close(again);
+	}
+}
+
+TEST(a_memfd_is_opened_again_by_its_link)
+{
+	int fd = syscall(SYS_memfd_create, "m", 0), again;
+	char name[64], buf[8];
+
+	CHECK(fd >= 0);
+	CHECK_EQ(write(fd, "text", 4), 4);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	again = open(name, O_RDONLY);
+	CHECK(again >= 0);
+	CHECK_EQ(read(again, buf, sizeof(buf)), 4);
+	CHECK_ERR(write(again, "x", 1), EBADF);
+	close(fd);
+	CHECK_EQ(pread(again, buf, sizeof(buf), 1), 3);
+}
+
+static int lines_of(const char *name, char *first, size_t size)
+{
+	FILE *f = fopen(name, "r");
+	char line[512];
+	int n = 0;
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (n++ == 0)
+			snprintf(first, size, "%s", line);
+	}
+	fclose(f);
+	return n;
+}
+
+TEST(mountinfo_reads_as_programs_read_it)
+{
+	char line[512], root[256], point[256], type[64];
+	unsigned id, parent, major, minor;
+
+	CHECK(lines_of("/proc/self/mountinfo", line, sizeof(line)) >= 1);
+	CHECK_EQ(sscanf(line, "%u %u %u:%u %255s %255s", &id, &parent, &major, &minor, root, point),
+		6);
+	CHECK(root[0] == '/' && point[0] == '/');
+	CHECK(strstr(line, " - "));
+	CHECK_EQ(sscanf(strstr(line, " - "), " - %63s", type), 1);
+}
+
+TEST(fdinfo_tells_position_and_flags)
+{
+	int fd = text_file("f", "0123456789"), n;
+	char name[64], line[512];
+	long pos;
+
+	CHECK_EQ(lseek(fd, 7, SEEK_SET), 7);
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	n = lines_of(name, line, sizeof(line));
+	CHECK(n >= 3);
+	CHECK_EQ(sscanf(line, "pos: %ld", &pos), 1);
+	CHECK_EQ(pos, 7);
+}
+
+TEST(settings_that_programs_ask_for)
+{
+	char one[128], two[128];
+
+	CHECK_EQ(lines_of("/proc/sys/kernel/random/boot_id", one, sizeof(one)), 1);
+	CHECK_EQ(lines_of("/proc/sys/kernel/random/boot_id", two, sizeof(two)), 1);
+	CHECK_EQ(strlen(one), 37);
+	CHECK(strcmp(one, two) == 0);
+	lines_of("/proc/sys/kernel/random/uuid", one, sizeof(one));
+	lines_of("/proc/sys/kernel/random/uuid", two, sizeof(two));
+	CHECK(strcmp(one, two) != 0);
+	CHECK_EQ(lines_of("/proc/sys/fs/pipe-max-size", one, sizeof(one)), 1);
+	CHECK_EQ(lines_of("/proc/sys/fs/nr_open", one, sizeof(one)), 1);
+	CHECK_EQ(lines_of("/proc/sys/kernel/threads-max", one, sizeof(one)), 1);
+	CHECK(atol(one) > 100);
+}
