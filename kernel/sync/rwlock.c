@@ -2,15 +2,19 @@
  * The contended side of the reader-writer lock.
  *
  * All who wait are in one queue in order of arrival. RW_WAITERS is set while the queue is not
- * empty; it sends new readers to the queue and every unlock here. Who unlocks passes the lock on
+ * empty; it sends new readers and every unlock here. Who unlocks passes the lock on
  * under the queue's lock:
  *
  *	first is a reader    all readers up to the next writer are counted in and leave the queue
- *	first is a writer    it is woken and takes the lock itself; a running writer may overtake it
- *	                     once, after which it sets RW_HANDOFF and is made the owner next time
+ *	first is a writer    it is woken and takes the lock itself. Until it runs, others that run may
+ *	                     have the lock, one after the other; if it finds it taken then, it waits a
+ *	                     little, sets RW_HANDOFF and is made the owner next time
  *
- * Unlocking and passing on are two steps, and in between a running writer may have got in: then
- * there is nothing to pass on, and that writer's unlock does it.
+ * Handing over from the start would leave the lock idle for a context switch each time that somebody
+ * slept, and more would have to sleep meanwhile.
+ *
+ * Unlocking and passing on are two steps, and in between somebody who runs may have got in: then
+ * there is nothing to pass on, and that one's unlock does it.
  *
  * While a reader that opened the lock holds it (RW_OPEN), readers do not queue, and those that had
  * are let in at once. A waiting writer is so kept back by readers that came while it could not have
@@ -153,30 +157,51 @@ void rw_open(struct rwlock *l)
 	spin_unlock_irqrestore(&l->waiters.lock, flags);
 }
 
-/* Come in past those who wait, if the lock is open. */
-static bool read_open(struct rwlock *l)
+/*
+ * Take it if it can be had at once. Those who sleep are passed where the lock is open; else only where
+ * nobody holds it: readers that overlap would keep them out for ever.
+ */
+static bool take_read(struct rwlock *l)
 {
 	uint64_t s = READ_ONCE(l->state);
 
-	while (s & RW_OPEN) {
+	for (;;) {
+		uint64_t bar = RW_WRITER | RW_HANDOFF | (s & RW_WAITERS ? RW_READERS : 0);
+
+		if (s & bar && !(s & RW_OPEN))
+			return false;
 		if (cas(l, &s, s + 1))
+			return true;
+	}
+}
+
+static bool take_write(struct rwlock *l)
+{
+	uint64_t s = READ_ONCE(l->state);
+
+	while (!(s & (RW_WRITER | RW_READERS | RW_HANDOFF))) {
+		if (cas(l, &s, s | RW_WRITER))
 			return true;
 	}
 	return false;
 }
 
-/* Wait a little for a writer that is running. */
-static bool spin_for_read(struct rwlock *l)
+/* One round of waiting for a holder that is running; false: long enough. */
+static bool spin_round(struct rwlock *l, struct spin_wait *sw)
+{
+	const struct thread *writer = READ_ONCE(l->writer);
+
+	return writer ? spin_wait_on_thread(sw, writer) : spin_wait_round(sw);
+}
+
+/* Wait a little for who holds it and runs. */
+static bool spin_for(struct rwlock *l, bool (*take)(struct rwlock *l))
 {
 	struct spin_wait sw = SPIN_WAIT_INIT;
 
-	while (!(READ_ONCE(l->state) & RW_WAITERS)) {
-		struct thread *writer = READ_ONCE(l->writer);
-
-		if (rw_read_try_acquire(l))
+	while (!(READ_ONCE(l->state) & RW_HANDOFF) && spin_round(l, &sw)) {
+		if (take(l))
 			return true;
-		if (writer ? !spin_wait_on_thread(&sw, writer) : !spin_wait_round(&sw))
-			return false;
 	}
 	return false;
 }
@@ -220,14 +245,14 @@ void rw_read_lock_contended(struct rwlock *l)
 	irqflags_t flags;
 
 	assert(!rw_write_held(l));
-	if (read_open(l))
+	if (take_read(l))
 		return;
 	sync_count_wait(l->rank);
-	if (spin_for_read(l))
+	if (spin_for(l, take_read))
 		return;
 
 	flags = spin_lock_irqsave(&l->waiters.lock);
-	if (!read_open(l) && (!list_empty(&l->waiters.waiters) || !read_or_announce(l))) {
+	if (!take_read(l) && (!list_empty(&l->waiters.waiters) || !read_or_announce(l))) {
 		enqueue(l, &w, false);
 		while (!w.granted)
 			sleep_once(l, &flags);
@@ -235,23 +260,13 @@ void rw_read_lock_contended(struct rwlock *l)
 	spin_unlock_irqrestore(&l->waiters.lock, flags);
 }
 
-static bool spin_for_write(struct rwlock *l)
+/* Woken, and somebody was faster: it will soon be through, too. */
+static void spin_until_free(struct rwlock *l)
 {
 	struct spin_wait sw = SPIN_WAIT_INIT;
 
-	for (;;) {
-		uint64_t s = READ_ONCE(l->state);
-		struct thread *writer = READ_ONCE(l->writer);
-
-		if (s & RW_HANDOFF)
-			return false;
-		if (!(s & (RW_WRITER | RW_READERS))) {
-			if (cas(l, &s, s | RW_WRITER))
-				return true;
-		} else if (writer ? !spin_wait_on_thread(&sw, writer) : !spin_wait_round(&sw)) {
-			return false;
-		}
-	}
+	while (READ_ONCE(l->state) & (RW_WRITER | RW_READERS) && spin_round(l, &sw))
+		;
 }
 
 /*
@@ -279,22 +294,32 @@ static bool write_or_announce(struct rwlock *l, struct rw_waiter *w, bool woken)
 	return take;
 }
 
-void rw_write_lock_contended(struct rwlock *l)
+static void write_lock_queued(struct rwlock *l)
 {
+	irqflags_t flags = spin_lock_irqsave(&l->waiters.lock);
 	struct rw_waiter w;
-	irqflags_t flags;
 	bool woken = false;
 
-	assert(!rw_write_held(l));
-	sync_count_wait(l->rank);
-	if (!spin_for_write(l)) {
-		flags = spin_lock_irqsave(&l->waiters.lock);
-		enqueue(l, &w, true);
-		while (!w.granted && !write_or_announce(l, &w, woken)) {
-			sleep_once(l, &flags);
-			woken = true;
-		}
+	enqueue(l, &w, true);
+	while (!w.granted && !write_or_announce(l, &w, woken)) {
+		sleep_once(l, &flags);
+		woken = true;
+		if (w.granted)
+			break;
 		spin_unlock_irqrestore(&l->waiters.lock, flags);
+		spin_until_free(l);
+		flags = spin_lock_irqsave(&l->waiters.lock);
+	}
+	spin_unlock_irqrestore(&l->waiters.lock, flags);
+}
+
+void rw_write_lock_contended(struct rwlock *l)
+{
+	assert(!rw_write_held(l));
+	if (!take_write(l)) {
+		sync_count_wait(l->rank);
+		if (!spin_for(l, take_write))
+			write_lock_queued(l);
 	}
 	WRITE_ONCE(l->writer, thread_current());
 }

@@ -1,6 +1,6 @@
 /*
- * Sleeping reader-writer lock. Readers share; a waiting writer holds new readers back, so that it
- * gets in; readers that waited for a writer get in together when it leaves. One atomic each way
+ * Sleeping reader-writer lock. Readers share; a waiting writer holds back readers that would share with
+ * others, so that it gets in; readers that waited for a writer get in together when it leaves. One atomic each way
  * when nobody waits. Not recursive. Never in interrupts.
  *
  * A writer that has done all that needs the others kept out, but is not through, opens the lock: it
@@ -15,7 +15,7 @@
 struct thread;
 
 #define RW_WRITER  (1ull << 63) /* held for writing */
-#define RW_WAITERS (1ull << 62) /* somebody is queued: new readers queue too, unlock looks */
+#define RW_WAITERS (1ull << 62) /* somebody is queued: the short ways are closed, unlock looks */
 #define RW_HANDOFF (1ull << 61) /* the first of the queue is next, nobody may overtake it */
 #define RW_OPEN	   (1ull << 60) /* one of the readers opened it: new readers need not queue */
 #define RW_READERS (RW_OPEN - 1)

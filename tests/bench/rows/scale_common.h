@@ -16,11 +16,12 @@
  *
  *	waits NAME operations counter=n ...
  *
- * lock_wait: locks found taken, of which lock_wait_CLASS are of that class; nr_tlb_remote_flush:
+ * switches: voluntary context switches, which a lock wait that sleeps is; lock_wait: locks found taken, of which lock_wait_CLASS are of that class; nr_tlb_remote_flush:
  * shoot-downs; nr_tlb_remote_flush_received: CPUs that were interrupted for them.
  */
 #include "../bench.h"
 #include <pthread.h>
+#include <sys/resource.h>
 
 #define WORKERS_MAX  8
 #define COUNTERS_MAX 32
@@ -86,6 +87,24 @@ static struct counter *counter_named(const char *name)
 	return &counters[ncounters++];
 }
 
+static void move_counter(const char *name, long long value, int after)
+{
+	struct counter *c = counter_named(name);
+
+	if (after)
+		c->moved += value - c->before;
+	else
+		c->before = value;
+}
+
+static long long switches_of(int who)
+{
+	struct rusage ru;
+
+	CHECK(getrusage(who, &ru) == 0);
+	return ru.ru_nvcsw;
+}
+
 /* Linux has no count of lock waits: nothing is read there, and nothing printed. */
 static void read_counters(int after)
 {
@@ -98,13 +117,11 @@ static void read_counters(int after)
 			continue;
 		if (strncmp(name, "lock_wait", 9) && strncmp(name, "nr_tlb_remote", 13))
 			continue;
-		if (after)
-			counter_named(name)->moved += value - counter_named(name)->before;
-		else
-			counter_named(name)->before = value;
+		move_counter(name, value, after);
 	}
 	if (f)
 		fclose(f);
+	move_counter("switches", switches_of(RUSAGE_SELF) + switches_of(RUSAGE_CHILDREN), after);
 }
 
 static void round_begins(void)
