@@ -57,7 +57,6 @@ struct mm_context *mm_create_context(void)
 	ctx->peak_pages = ctx->peak_rss = 0;
 	ctx->pins = 0;
 	ctx->dying = ctx->gone = false;
-	ctx->minor_faults = ctx->major_faults = 0;
 	ctx->mmap_top = MM_MMAP_TOP;
 	ctx->brk_start = ctx->brk = 0;
 	ctx->stack_top = 0;

@@ -26,14 +26,13 @@ struct mm_context {
 	uint64_t total_pages;				/* (40) pages inside vmaps (VmSize) */
 	uint64_t locked_pages, data_pages, stack_pages; /* (40) */
 	uint64_t peak_pages;				/* (40) largest total_pages (VmPeak) */
-	uint64_t peak_rss; /* (a) largest that anybody counted (VmHWM) */
-	uint64_t pins;	   /* (a) private pages pinned by mdls */
-	bool dying;	   /* (40) its memory was taken: no fault succeeds any more (oom.h) */
-	bool gone;	   /* (a) the last user left, and all memory went */
-	uint64_t minor_faults, major_faults; /* (a) */
-	vaddr_t mmap_top;		     /* (c after exec) areas are placed below, going down */
-	vaddr_t brk_start, brk;		     /* (40) */
-	vaddr_t stack_top;		     /* (c after exec) */
+	uint64_t peak_rss;	/* (a) largest that anybody counted (VmHWM) */
+	uint64_t pins;		/* (a) private pages pinned by mdls */
+	bool dying;		/* (40) its memory was taken: no fault succeeds any more (oom.h) */
+	bool gone;		/* (a) the last user left, and all memory went */
+	vaddr_t mmap_top;	/* (c after exec) areas are placed below, going down */
+	vaddr_t brk_start, brk; /* (40) */
+	vaddr_t stack_top;	/* (c after exec) */
 	uint64_t limit_as, limit_data, limit_stack,
 		limit_memlock; /* bytes; copies of the process's limits (40) */
 	vm_flags_t def_flags;  /* (40) VM_LOCKED after mlockall(MCL_FUTURE) */

@@ -472,10 +472,6 @@ static void exec_change_memory(struct exec *ex)
 	flags = process_lock(p);
 	old_ctx = p->ctx;
 	old_exe = p->exe;
-	if (old_ctx) {
-		p->dead_threads.minor += READ_ONCE(old_ctx->minor_faults);
-		p->dead_threads.major += READ_ONCE(old_ctx->major_faults);
-	}
 	p->ctx = ex->ctx;
 	p->exe = ex->file;
 	process_unlock(p, flags);

@@ -269,6 +269,8 @@ static bool task_leave(struct task *task, int status)
 	p->dead_threads.system_ns += system_ns;
 	p->dead_threads.nvcsw += READ_ONCE(t->nvcsw);
 	p->dead_threads.nivcsw += READ_ONCE(t->nivcsw);
+	p->dead_threads.minor += READ_ONCE(t->minor_faults);
+	p->dead_threads.major += READ_ONCE(t->major_faults);
 	if (last && !p->group_exit) {
 		p->group_exit = true;
 		p->exit_status = status;
@@ -293,8 +295,6 @@ static void process_release_memory(struct process *p)
 	irqflags_t flags;
 
 	flags = process_lock(p);
-	p->dead_threads.minor += ctx->minor_faults;
-	p->dead_threads.major += ctx->major_faults;
 	p->ctx = NULL;
 	exe = p->exe;
 	p->exe = NULL;

@@ -290,10 +290,8 @@ void process_usage(struct process *p, struct process_usage *u)
 		u->system_ns += system_ns;
 		u->nvcsw += READ_ONCE(t->nvcsw);
 		u->nivcsw += READ_ONCE(t->nivcsw);
-	}
-	if (p->ctx) {
-		u->minor += READ_ONCE(p->ctx->minor_faults);
-		u->major += READ_ONCE(p->ctx->major_faults);
+		u->minor += READ_ONCE(t->minor_faults);
+		u->major += READ_ONCE(t->major_faults);
 	}
 	process_unlock(p, flags);
 }

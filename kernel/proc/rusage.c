@@ -48,7 +48,9 @@ int rusage_get(int who, struct process_usage *u)
 	case RUSAGE_THREAD:
 		*u = (struct process_usage){.user_ns = thread_cpu_ns(t, &system_ns) - system_ns,
 			.nvcsw = t->nvcsw,
-			.nivcsw = t->nivcsw};
+			.nivcsw = t->nivcsw,
+			.minor = t->minor_faults,
+			.major = t->major_faults};
 		u->system_ns = system_ns;
 		return 0;
 	}

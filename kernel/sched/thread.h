@@ -43,14 +43,15 @@ struct thread {
 	bool queued;	/* in that run queue's tree */
 	bool continued; /* a sched_continue() that nobody has consumed */
 	struct rb_node run_node;
-	uint32_t weight;	     /* by nice; 1024: nice 0 */
-	uint64_t vruntime;	     /* weighted run time, compared inside one run queue */
-	uint64_t exec_start_ns;	     /* up to here it is accounted, while it runs */
-	uint64_t run_ns;	     /* time on a CPU so far */
-	uint64_t slice_start_ns;     /* run_ns when it was last given the CPU */
-	uint64_t user_ns, system_ns; /* for times(2): written by the thread's own CPU */
-	uint64_t nvcsw, nivcsw;	     /* voluntary and involuntary switches */
-	uint8_t wait_mode;	     /* enum wait_mode of the wait in progress */
+	uint32_t weight;		     /* by nice; 1024: nice 0 */
+	uint64_t vruntime;		     /* weighted run time, compared inside one run queue */
+	uint64_t exec_start_ns;		     /* up to here it is accounted, while it runs */
+	uint64_t run_ns;		     /* time on a CPU so far */
+	uint64_t slice_start_ns;	     /* run_ns when it was last given the CPU */
+	uint64_t user_ns, system_ns;	     /* for times(2): written by the thread's own CPU */
+	uint64_t nvcsw, nivcsw;		     /* voluntary and involuntary switches */
+	uint64_t minor_faults, major_faults; /* written by the thread itself (mm/fault.c) */
+	uint8_t wait_mode;		     /* enum wait_mode of the wait in progress */
 	struct arch_thread arch;
 	void *stack;	   /* lowest address of the kernel stack */
 	struct pmap *pmap; /* user page table; NULL: kernel thread */

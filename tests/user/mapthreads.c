@@ -1,8 +1,9 @@
-/* Threads that edit one address space and fault in it at the same time, and children that are made meanwhile. */
+/* Threads of one address space: edits beside faults, children that are made meanwhile, faults counted by thread. */
 #include "tap.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #define WORKERS 4
 #define PAGES	24
@@ -137,4 +138,40 @@ TEST(threads_that_edit_and_fault_side_by_side_keep_their_contents)
 		CHECK(counters[i] > 0);
 	}
 	CHECK(children > 0);
+}
+
+#define TOUCHED 200
+
+static long faults_of(int who)
+{
+	struct rusage ru;
+
+	CHECK_EQ(getrusage(who, &ru), 0);
+	return ru.ru_minflt;
+}
+
+static void *touch(void *map)
+{
+	long before = faults_of(RUSAGE_THREAD);
+
+	for (unsigned i = 0; i < TOUCHED; i++)
+		((volatile char *)map)[i * PAGE] = 1;
+	CHECK(faults_of(RUSAGE_THREAD) - before >= TOUCHED);
+	return NULL;
+}
+
+TEST(faults_are_counted_for_the_thread_that_takes_them)
+{
+	void *map = mmap(
+		NULL, TOUCHED * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long own = faults_of(RUSAGE_THREAD), all = faults_of(RUSAGE_SELF);
+	pthread_t thread;
+
+	CHECK(map != MAP_FAILED);
+	CHECK_EQ(madvise(map, TOUCHED * PAGE, MADV_NOHUGEPAGE), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, touch, map), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK(faults_of(RUSAGE_THREAD) - own < TOUCHED);
+	/* Those of a thread that has ended stay the process's. */
+	CHECK(faults_of(RUSAGE_SELF) - all >= TOUCHED);
 }
