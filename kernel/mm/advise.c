@@ -73,7 +73,6 @@ static int discard_check(
 }
 
 /* Private pages go, others are only not entered any more. */
-
 static int discard(
 	struct mm_context *ctx, vaddr_t start, vaddr_t end, int (*allowed)(const struct vmap *vm))
 {
