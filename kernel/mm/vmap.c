@@ -182,7 +182,8 @@ static void account(struct vmap *vm, int64_t pages)
 
 void vmap_insert(struct mm_context *ctx, struct vmap *vm)
 {
-	vm->ctx = ctx;
+	/* Who finds vm in its object's list reads ctx: it is there from the start. */
+	dassert(vm->ctx == ctx);
 	vmap_tree_insert(ctx, vm);
 	ctx->nvmaps++;
 	account(vm, vm->npages);

@@ -710,12 +710,27 @@ static void usage_of_shared_memory_and_of_windows(void **state)
 	assert_int_equal(u.private_dirty, 2);
 	mm_page_info_locked(ctx, 4 * AT, &info);
 	assert_int_equal(info.flags, MM_PAGE_PRESENT);
+	u = (struct mm_usage){0};
 	mm_page_info_locked(ctx, AT + PG(1), &info);
 	assert_int_equal(info.flags, 0);
 	rw_read_unlock(&ctx->mm_lock);
 	mm_context_rss(ctx, &rss);
 	assert_int_equal(rss.shmem, 1);
 	assert_int_equal(rss.file, 1);
+	/* Clean after write-back; mapped twice it is nobody's own. */
+	assert_int_equal(cache_write_back(vo, 0, UINT64_MAX), 0);
+	rw_read_lock(&ctx->mm_lock);
+	mm_vmap_usage_locked(vmap_find(ctx, 3 * AT), &u);
+	rw_read_unlock(&ctx->mm_lock);
+	assert_int_equal(u.private_clean, 1);
+	shm.object = vm_object_get(vmap_find(ctx, AT)->object);
+	shm.vaddr = 5 * AT;
+	SETTLE(map(&shm));
+	vm_object_put(shm.object);
+	rw_read_lock(&ctx->mm_lock);
+	mm_vmap_usage_locked(vmap_find(ctx, AT), &u);
+	rw_read_unlock(&ctx->mm_lock);
+	assert_int_equal(u.shared_dirty, 1);
 	mm_clear_context(ctx);
 	env_file_end(vo);
 }

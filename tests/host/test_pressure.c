@@ -208,6 +208,50 @@ static void a_page_that_changes_during_its_write_is_written_again(void **state)
 	host_pager_destroy(&held);
 }
 
+/* Who finds nothing dirty waits for what others write all the same: afterwards it is on the disk. */
+static uint32_t passed_by;
+
+static void write_or_wait(void *arg)
+{
+	(void)arg;
+	while (cpu_id() != 1 && !__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
+		usleep(100);
+	if (cpu_id() == 2) {
+		/* Of another range there is nothing to wait for. */
+		if (cache_write_back(held.vo, 5, 9) != 0 || held.pages_out)
+			abort();
+		__atomic_store_n(&passed_by, 1, __ATOMIC_SEQ_CST);
+	}
+	if (cpu_id() == 3) {
+		while (!__atomic_load_n(&passed_by, __ATOMIC_SEQ_CST))
+			usleep(100);
+		usleep(2000);
+		__atomic_store_n(&held.hold, false, __ATOMIC_SEQ_CST);
+		return;
+	}
+	if (cache_write_back(held.vo, 0, UINT64_MAX) != 0 ||
+		__atomic_load_n(&held.pages_out, __ATOMIC_SEQ_CST) != 2)
+		abort();
+}
+
+static void a_write_back_waits_for_that_of_others(void **state)
+{
+	struct page *pg;
+
+	(void)state;
+	host_pager_init(&held, 64, PG(64));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	for (unsigned i = 0; i < 16; i += 3) {
+		assert_int_equal(cache_get(held.vo, i, 0, &pg), 0);
+		cache_put(pg);
+	}
+	make_dirty(held.vo, 3);
+	make_dirty(held.vo, 4);
+	held.hold = true;
+	host_run_cpus(1, 3, write_or_wait, NULL);
+	host_pager_destroy(&held);
+}
+
 /*
  * Reclaim
  */
@@ -656,6 +700,7 @@ int main(void)
 		pressure_test(unlinked_files_and_those_without_a_store_are_not_written),
 		pressure_test(write_back_of_a_range_stops_at_its_end),
 		pressure_test(a_page_that_changes_during_its_write_is_written_again),
+		pressure_test(a_write_back_waits_for_that_of_others),
 		pressure_test(used_pages_go_when_the_others_are_not_enough),
 		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
 		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
