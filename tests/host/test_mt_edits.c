@@ -429,12 +429,13 @@ static void statistics_beside_faults_and_edits(void **state)
  */
 
 static struct mm_context *victim;
+static uint32_t stores; /* (a) done in victim */
 
 static void reap_roles(void *arg)
 {
 	(void)arg;
 	if (cpu_id() == 1) {
-		while (READ_ONCE(victim->minor_faults) < 100)
+		while (__atomic_load_n(&stores, __ATOMIC_SEQ_CST) < 100)
 			sched_yield();
 		mm_oom_reap(victim);
 		return;
@@ -446,6 +447,7 @@ static void reap_roles(void *arg)
 		if (v == -EINTR)
 			break;
 		mt_must(v == 0);
+		__atomic_fetch_add(&stores, 1, __ATOMIC_SEQ_CST);
 		if (n % 16 == 0)
 			(void)!mm_advise(victim, area, PG(RANGE / 2), MADV_DONTNEED);
 	}
@@ -457,6 +459,7 @@ static void no_fault_after_its_memory_was_taken(void **state)
 	(void)state;
 	for (unsigned n = 0; n < 20; n++) {
 		victim = mm_create_context();
+		stores = 0;
 		assert_int_equal(mmap_anonymous(victim, AT, PG(RANGE), RW, MM_MAP_FIXED, &area), 0);
 		mt_run(CPUS, reap_roles, NULL);
 		assert_int_equal(mm_oom_score(victim) <= 2 * (victim->pmap.tables + 1), 1);
