@@ -1,6 +1,8 @@
 /*
- * ELF segments as areas. A segment is an image: pages of the file up to its length and zeros behind
- * it, so that the zeros of bss never touch the page cache, and nothing is read before it is used.
+ * ELF segments as areas. A segment that is longer in memory is an image: pages of the file up to its
+ * length and zeros behind it, so that the zeros of bss never touch the page cache. The others are the
+ * file's own pages, the last one whole: no program has text of its own. Nothing is read before it is
+ * used.
  */
 #include "proc/elf.h"
 
@@ -65,7 +67,7 @@ int elf_map(struct mm_context *ctx, struct file *f, const struct elf_image *img,
 		int err;
 
 		if (seg->file_len) {
-			rq.kind = MM_AREA_IMAGE;
+			rq.kind = seg->file_len < seg->len ? MM_AREA_IMAGE : MM_AREA_FILE;
 			rq.object = f->inode->object;
 			rq.offset = seg->offset;
 			rq.file_len = seg->file_len;

@@ -64,6 +64,24 @@ TEST(smaps_counts_touched_private_pages)
 	CHECK_EQ(smap(p, "Shared_Dirty"), 0);
 }
 
+/* Also its last page, in which it ends somewhere: who runs it again runs the same frames. */
+TEST(the_text_of_a_program_has_no_page_of_its_own)
+{
+	unsigned long at = (unsigned long)&smap, start, end = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+
+	CHECK(f);
+	while (fgets(line, sizeof(line), f) && sscanf(line, "%lx-%lx ", &start, &end) == 2)
+		if (start <= at && at < end)
+			break;
+	fclose(f);
+	CHECK(start <= at && at < end);
+	CHECK(((volatile char *)end)[-1] == ((volatile char *)end)[-1]);
+	CHECK(smap((void *)at, "Rss") > 0);
+	CHECK_EQ(smap((void *)at, "Anonymous"), 0);
+}
+
 TEST(smaps_shows_what_a_child_shares)
 {
 	char *p = map(16, RW, ANON);
