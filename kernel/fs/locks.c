@@ -1,5 +1,6 @@
 /*
- * File locks: flock(2), owned by an open file, and POSIX record locks, owned by a descriptor table.
+ * File locks: flock(2), owned by an open file, and record locks, owned by a descriptor table (POSIX)
+ * or by an open file (OFD, pid -1).
  *
  * Each inode that was ever locked has a list of what is held. The two kinds do not see each other.
  * A request that conflicts waits on the list's queue and looks again whenever something is
@@ -18,9 +19,9 @@
 
 struct lock_entry {
 	struct list link;
-	const void *owner; /* struct file (flock) or struct fdtable (POSIX) */
-	bool posix;
-	int16_t type; /* F_RDLCK, F_WRLCK */
+	const void *owner; /* struct file (flock, OFD) or struct fdtable (POSIX) */
+	bool posix;	   /* a record lock */
+	int16_t type;	   /* F_RDLCK, F_WRLCK */
 	int32_t pid;
 	uint64_t start, end;
 };
@@ -130,6 +131,24 @@ static void carve(struct lock_list *l, const struct lock_entry *want, struct loc
 	}
 }
 
+/* Neighbours of one kind and owner are one lock: they go to *dead, and e has their range, too. =>
+ * locks_lock */
+static void absorb(struct lock_list *l, struct lock_entry *e, struct list *dead)
+{
+	struct lock_entry *n, *tmp;
+
+	list_for_each_entry_safe (n, tmp, &l->held, link) {
+		if (n->posix != e->posix || n->owner != e->owner || n->type != e->type)
+			continue;
+		if (n->end + 1 != e->start && e->end + 1 != n->start)
+			continue;
+		e->start = MIN(e->start, n->start);
+		e->end = MAX(e->end, n->end);
+		list_remove(&n->link);
+		list_add(dead, &n->link);
+	}
+}
+
 static void free_entries(struct list *dead)
 {
 	struct list *n;
@@ -172,6 +191,7 @@ static int try_lock(
 	}
 	carve(l, *e, spare, &dead);
 	if ((*e)->type != F_UNLCK) {
+		absorb(l, *e, &dead);
 		list_add_tail(&l->held, &(*e)->link);
 		*e = NULL;
 	}
@@ -197,7 +217,8 @@ static int wait_lock(struct lock_list *l, const struct lock_entry *want, const v
 	int err;
 
 	spin_lock(&locks_lock);
-	if (want->posix && would_deadlock(want->owner, blocker)) {
+	/* A circle over open files, which many may share, need not be one. */
+	if (want->posix && want->pid != LOCK_PID_OFD && would_deadlock(want->owner, blocker)) {
 		spin_unlock(&locks_lock);
 		return -EDEADLK;
 	}

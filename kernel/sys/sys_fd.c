@@ -154,6 +154,7 @@ static long fcntl_set_lock(struct file *f, int fd, struct file_lock_range *r, bo
 
 static long fcntl_lock(struct file *f, int fd, unsigned cmd, uaddr_t addr)
 {
+	bool ofd = cmd >= F_OFD_GETLK, get = cmd == F_GETLK || cmd == F_OFD_GETLK;
 	struct file_lock_range r;
 	struct abi_flock fl;
 	int err = copy_from_user(&fl, addr, sizeof(fl));
@@ -163,11 +164,15 @@ static long fcntl_lock(struct file *f, int fd, unsigned cmd, uaddr_t addr)
 	err = flock_to_range(f, &fl, &r);
 	if (err)
 		return err;
-	if (cmd != F_GETLK)
+	if (ofd && fl.l_pid)
+		return -EINVAL;
+	if (cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW)
+		return locks_set(f, f, LOCK_PID_OFD, &r, cmd == F_OFD_SETLKW);
+	if (!get)
 		return fcntl_set_lock(f, fd, &r, cmd == F_SETLKW);
 	if (r.type == F_UNLCK)
 		return -EINVAL;
-	locks_test(f, sys_files(), &r);
+	locks_test(f, ofd ? (void *)f : sys_files(), &r);
 	fl.l_type = r.type;
 	if (r.type != F_UNLCK) {
 		fl.l_whence = SEEK_SET;
@@ -190,6 +195,9 @@ static long fcntl_file(struct file *f, int fd, unsigned cmd, uint64_t arg)
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
 		return fcntl_lock(f, fd, cmd, arg);
 	default:
 		if ((cmd == F_GETPIPE_SZ || cmd == F_SETPIPE_SZ) && !S_ISFIFO(f->inode->mode))

@@ -340,3 +340,53 @@ TEST(settings_that_programs_ask_for)
 	CHECK_EQ(lines_of("/proc/sys/kernel/threads-max", one, sizeof(one)), 1);
 	CHECK(atol(one) > 100);
 }
+
+static short lock_at(int fd, int cmd, short type, off_t start, off_t len, struct flock *out)
+{
+	*out = (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = len};
+	return fcntl(fd, cmd, out) < 0 ? -errno : out->l_type;
+}
+
+TEST(locks_of_open_files)
+{
+	int one = text_file("f", "0123456789"), two = open("f", O_RDWR), same = dup(one);
+	struct flock fl;
+
+	CHECK_EQ(lock_at(one, F_OFD_SETLK, F_WRLCK, 0, 5, &fl), F_WRLCK);
+	/* The open file owns it, not the process. */
+	CHECK_EQ(lock_at(two, F_OFD_SETLK, F_RDLCK, 4, 1, &fl), -EAGAIN);
+	CHECK_EQ(lock_at(two, F_OFD_SETLK, F_RDLCK, 5, 1, &fl), F_RDLCK);
+	CHECK_EQ(lock_at(same, F_OFD_SETLK, F_RDLCK, 4, 1, &fl), F_RDLCK);
+	CHECK_EQ(lock_at(two, F_OFD_GETLK, F_WRLCK, 0, 0, &fl), F_WRLCK);
+	CHECK_EQ(fl.l_pid, -1);
+	CHECK_EQ(fl.l_start, 0);
+	CHECK_EQ(fl.l_len, 4);
+	/* Both kinds see each other. */
+	CHECK_EQ(lock_at(one, F_SETLK, F_WRLCK, 0, 1, &fl), -EAGAIN);
+	fl = (struct flock){.l_type = F_RDLCK, .l_pid = 1};
+	CHECK_ERR(fcntl(one, F_OFD_SETLK, &fl), EINVAL);
+	/* They last until the last descriptor is closed. */
+	close(one);
+	CHECK_EQ(lock_at(two, F_OFD_SETLK, F_WRLCK, 0, 1, &fl), -EAGAIN);
+	close(same);
+	CHECK_EQ(lock_at(two, F_OFD_SETLK, F_WRLCK, 0, 1, &fl), F_WRLCK);
+}
+
+static int sees_one_lock(void *arg)
+{
+	struct flock fl;
+
+	return !(lock_at(*(int *)arg, F_GETLK, F_WRLCK, 0, 0, &fl) == F_RDLCK && fl.l_start == 10 &&
+		 fl.l_len == 30);
+}
+
+TEST(neighbouring_locks_are_one)
+{
+	int fd = text_file("f", "");
+	struct flock fl;
+
+	CHECK_EQ(lock_at(fd, F_SETLK, F_RDLCK, 10, 10, &fl), F_RDLCK);
+	CHECK_EQ(lock_at(fd, F_SETLK, F_RDLCK, 30, 10, &fl), F_RDLCK);
+	CHECK_EQ(lock_at(fd, F_SETLK, F_RDLCK, 20, 10, &fl), F_RDLCK);
+	CHECK_EQ(tap_child(sees_one_lock, &fd), 0);
+}
