@@ -88,6 +88,7 @@ help:
 	@echo 'make test-boot-all every machine, CPU model, CPU count and memory size'
 	@echo 'make test-churn    a million maps of random sizes, and every frame back in its place'
 	@echo 'make fuzz          the model fuzzer of the memory system, for an hour or SECONDS=N'
+	@echo 'make fuzz-plants   does the fuzzer find bugs? Plants them one by one (PLANT=word: only some)'
 	@echo 'make coverage      branches that host tests and fuzzer take, by file of kernel/mm (LINES=1 FILE=word: those not taken)'
 	@echo 'make bench         time and instructions per operation, beside Debian Linux (ROW=fork TABLE=instructions PAIRS=3)'
 	@echo 'make check         formatting, layers of includes'

@@ -21,3 +21,13 @@ test-fuzz: $(FUZZ)/fuzz_mm
 
 fuzz: FUZZ_SECONDS = $(or $(SECONDS),3600)
 fuzz: test-fuzz
+
+# Does the fuzzer find bugs? It is built with each of those in tests/fuzz/plants/. PLANT=word: only those whose name holds it.
+PLANTS = $(sort $(wildcard tests/fuzz/plants/*$(PLANT)*.patch))
+
+.PHONY: fuzz-plants
+fuzz-plants: $(FUZZ)/fuzz_mm
+	@mkdir -p $(FUZZ)/plants
+	$(Q)CC='$(HOST_CC)' CFLAGS='$(HOST_CFLAGS) $(HOST_ASAN)' LINK='$(HOST_ASAN)' \
+		OBJECTS='$(patsubst %.c,$(HOST)/asan/obj/%.o,$(FUZZ_MM_SRC)) $(HOST)/asan/libquire.a $(HOST_LIBS)' \
+		tests/fuzz/plants/run $(FUZZ)/plants $(PLANTS)

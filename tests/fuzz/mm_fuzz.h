@@ -71,7 +71,7 @@ extern struct mcontext contexts[CONTEXTS];
 extern struct mobject objects[OBJECTS];
 extern struct mpin pins[PINS];
 extern uint64_t fuzz_seed, fuzz_step;
-extern bool fuzz_calm, fuzz_verbose;
+extern bool fuzz_calm, fuzz_sparse, fuzz_verbose;
 
 /* The stream of choices. */
 void choices_from_seed(uint64_t seed);

@@ -4,7 +4,8 @@
  *	fuzz_mm [-t SECONDS] [-s FIRST_SEED] [-n SEEDS] [-o OPERATIONS] [-v]
  *
  * A seed that fails is printed; -s SEED -n 1 -v repeats it. Every third seed is calm: few edits, many
- * accesses, whole ranges, without which the restore of lowered rights is hardly reached.
+ * accesses, whole ranges, without which the restore of lowered rights is hardly reached; every fourth is
+ * sparse: small areas far apart, each below page tables of its own.
  */
 #include "mm_fuzz.h"
 
@@ -73,6 +74,7 @@ static void run_seed(uint64_t seed, uint64_t ops)
 {
 	fuzz_seed = seed;
 	fuzz_calm = seed % 3 == 0;
+	fuzz_sparse = seed % 4 == 1;
 	softmmu_set_forget(fuzz_calm ? 0 : 50, seed + 1);
 	running = true;
 	others_begin(seed);

@@ -15,7 +15,7 @@ struct mcontext contexts[CONTEXTS];
 struct mobject objects[OBJECTS];
 struct mpin pins[PINS];
 uint64_t fuzz_seed, fuzz_step;
-bool fuzz_calm, fuzz_verbose;
+bool fuzz_calm, fuzz_sparse, fuzz_verbose;
 static uint64_t frames_before;
 
 void fuzz_fail(const char *fmt, ...)
@@ -59,6 +59,8 @@ static int pager_write(struct vm_object *vo, struct page **pages, unsigned n)
 {
 	struct mobject *mo = vo->owner;
 
+	if (chance(20))
+		return -EIO;
 	for (unsigned i = 0; i < n; i++) {
 		for (unsigned k = 0; k < SAMPLES; k++)
 			mo->disk[pages[i]->index][k] =

@@ -23,7 +23,7 @@ static struct range choose_range(unsigned max)
 	if (fuzz_calm && chance(3) && max >= WINDOW) {
 		r = (struct range){.first = 0, .n = WINDOW};
 	} else {
-		r.n = 1 + choose(sizes[choose(5)]);
+		r.n = 1 + choose(sizes[choose(fuzz_sparse && max < WINDOW ? 3 : 5)]);
 		r.n = r.n > max ? max : r.n;
 		r.first = choose(WINDOW - r.n + 1);
 	}
@@ -51,13 +51,21 @@ static vm_flags_t choose_prot(void)
 }
 
 /* Does the next operation run out of memory? Then -ENOMEM is an answer, and nothing has changed. */
+static bool arm_failure_one_in(unsigned one_in)
+{
+	bool fail = chance(fuzz_calm ? 25 * one_in : one_in);
+	unsigned nth = 1 + choose(chance(2) ? 3 : 20);
+
+	if (fail && chance(2))
+		alloc_fail_from_nth(nth);
+	else if (fail)
+		alloc_fail_nth(nth);
+	return fail;
+}
+
 static bool arm_failure(void)
 {
-	bool fail = chance(fuzz_calm ? 200 : 8);
-
-	if (fail)
-		alloc_fail_nth(1 + choose(20));
-	return fail;
+	return arm_failure_one_in(8);
 }
 
 static bool disarm(int err, bool armed)
@@ -83,7 +91,7 @@ static void op_map(void)
 	struct mcontext *mc = &contexts[choose_context()];
 	enum kind kind = 1 + choose(3);
 	unsigned o = kind == ANON ? 0 : choose(OBJECTS);
-	struct range r = choose_range(kind == ANON ? WINDOW : OBJECT_PAGES);
+	struct range r = choose_range(kind == ANON && !fuzz_sparse ? WINDOW : OBJECT_PAGES);
 	unsigned index = kind == ANON ? 0 : choose(OBJECT_PAGES - r.n + 1);
 	bool exact = chance(8), taken = false, armed;
 	struct mm_map_request rq = {
@@ -203,10 +211,22 @@ static void op_exit(void)
 		context_destroy(c);
 }
 
+/* Most often something is mapped there: the next page that is. */
+static unsigned choose_page(unsigned c)
+{
+	unsigned page = chance(4) ? others_recent(choose(64)) : choose(WINDOW);
+
+	if (chance(4))
+		return page;
+	for (unsigned i = 0; i < WINDOW && contexts[c].page[page].kind == NONE; i++)
+		page = (page + 1) % WINDOW;
+	return page;
+}
+
 static void op_access(void)
 {
 	unsigned c = choose_context(), n = 1 + choose(fuzz_calm ? 120 : 24);
-	unsigned page = chance(4) ? others_recent(choose(64)) : choose(WINDOW);
+	unsigned page = choose_page(c);
 	unsigned cpu = choose(CPUS), step = choose(4);
 	vm_flags_t access = chance(6) ? VM_EXEC : chance(2) ? VM_WRITE : VM_READ;
 
@@ -244,7 +264,7 @@ static void op_remap(void)
 		return;
 	if (to.first < from.first + from.n && from.first < to.first + to.n)
 		return;
-	armed = arm_failure();
+	armed = arm_failure_one_in(2);
 	err = mm_remap(mc->ctx, from.va, from.n * PAGE_SIZE, to.n * PAGE_SIZE, flags, to.va, &out);
 	if (disarm(err, armed)) {
 		/* A tail that was cut first stays cut. */
@@ -403,7 +423,10 @@ static void op_cache(void)
 
 	if (chance(2)) {
 		err = cache_write_back(mo->vo, 0, UINT64_MAX);
-		must_be(!err, "write-back: %d", err);
+		must_be(!err || err == -EIO, "write-back: %d", err);
+		for (unsigned i = 0; !err && i < mo->pages; i++)
+			must_be(!memcmp(mo->disk[i], mo->cell[i].b, SAMPLES),
+				"page %u was not written back", i);
 	}
 	if (chance(3))
 		cache_drop_clean(mo->vo);
@@ -420,9 +443,9 @@ static void op_cache(void)
 	cache_put(pg);
 }
 
-static void op_other_access(void)
+static void other_access(unsigned c, unsigned page)
 {
-	unsigned c = choose_context(), page = choose(WINDOW), k = choose(SAMPLES);
+	unsigned k = choose(SAMPLES);
 	struct mpage *p = &contexts[c].page[page];
 	vaddr_t va = WINDOW_BASE + page * PAGE_SIZE + sample_offset(k);
 	bool write = chance(2);
@@ -443,6 +466,45 @@ static void op_other_access(void)
 	model_cell(p)->b[k] = b;
 }
 
+/* The kernel's use of another context's memory, also by force (ptrace). */
+static void op_other_access(void)
+{
+	unsigned c = choose_context();
+
+	for (unsigned n = 1 + choose(8); n--;)
+		other_access(c, choose_page(c));
+}
+
+static void protect_area(struct mcontext *mc, struct range r, vm_flags_t prot)
+{
+	int err = vm_protect(mc->ctx, r.va, r.len, prot, false);
+
+	must_be(!err, "mprotect of an area: %d", err);
+	for (unsigned i = 0; i < r.n; i++)
+		mc->page[r.first + i].prot = prot;
+}
+
+/* As a debugger sets a breakpoint: an area that is read-only for a while is written by force. */
+static void op_debug(void)
+{
+	unsigned c = choose_context(), page = choose_page(c), left;
+	struct mcontext *mc = &contexts[c];
+	struct vmap *vm = vmap_find(mc->ctx, WINDOW_BASE + page * PAGE_SIZE);
+	struct range r = {.first = page, .n = 1};
+
+	if (!vm || !(vm->vmflags & VM_WRITE))
+		return;
+	r.va = vm->vaddr;
+	r.first = (vm->vaddr - WINDOW_BASE) >> PAGE_SHIFT;
+	r.n = vm->npages;
+	r.len = r.n * PAGE_SIZE;
+	left = r.n - (page - r.first);
+	protect_area(mc, r, VM_READ);
+	other_access(c, page);
+	protect_area(mc, r, VM_READ | VM_WRITE);
+	model_access(c, page + choose(MIN(left, 4u)), VM_WRITE, choose(CPUS));
+}
+
 /*
  * Pins
  */
@@ -461,7 +523,7 @@ static struct mpin *pin_slot(bool used)
 static void op_pin(void)
 {
 	unsigned c = choose_context();
-	unsigned page = chance(2) ? others_recent(choose(64)) : choose(WINDOW);
+	unsigned page = choose_page(c);
 	struct mpage *p = &contexts[c].page[page];
 	struct mpin *pin = pin_slot(false);
 	uint32_t *name = p->kind == SHARED ? &objects[p->object].pin_id[p->index] : &p->pin_id;
@@ -567,6 +629,7 @@ static const struct op ops[] = {
 	{op_drop_translations, "drop translations", 2, 1, OTHERS_STORE},
 	{op_cache, "cache", 5, 3, OTHERS_STORE},
 	{op_other_access, "other access", 4, 2, OTHERS_WALK},
+	{op_debug, "debug", 3, 2, OTHERS_WALK},
 	{op_pin, "pin", 4, 2, OTHERS_WALK},
 	{op_io, "io", 4, 2, OTHERS_REST},
 	{op_unpin, "unpin", 3, 2, OTHERS_STORE},
