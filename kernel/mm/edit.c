@@ -93,10 +93,9 @@ void edit_begin_shared(struct vmap_edit *e, struct mm_context *ctx)
 	rw_read_lock(&ctx->mm_lock);
 }
 
-void edit_open(struct vmap_edit *e, struct vmap *vm, const struct tlb_batch *tb)
+void edit_open(struct vmap_edit *e, struct vmap *vm)
 {
-	if (e->mode != EDIT_EXCLUSIVE || !tlb_batch_asks_others(tb))
-		return;
+	assert(e->mode == EDIT_EXCLUSIVE);
 	if (vm) {
 		dassert(!rw_held(&vm->lock));
 		rw_write_lock(&vm->lock);
@@ -376,8 +375,8 @@ static void unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool last)
 	tables = tb.table_low < tb.table_high &&
 		 hole_find(e->ctx, u.next, tb.table_low, tb.table_high, &h);
 	if (u.has_object) {
-		if (last && !tables)
-			edit_open(e, NULL, &tb);
+		if (last && !tables && tlb_batch_asks_others(&tb))
+			edit_open(e, NULL);
 		tlb_batch_finish(&tb);
 		tlb_batch_init(&tb, pm);
 		for (struct vmap *vm = u.first; vm; vm = vm->next)
@@ -385,8 +384,8 @@ static void unmap(struct vmap_edit *e, vaddr_t start, vaddr_t end, bool last)
 	}
 	if (tables)
 		pmap_free_tables(pm, h.floor, h.ceiling, &tb);
-	if (last)
-		edit_open(e, NULL, &tb);
+	if (last && e->mode == EDIT_EXCLUSIVE && tlb_batch_asks_others(&tb))
+		edit_open(e, NULL);
 	tlb_batch_finish(&tb);
 	if (u.has_amap)
 		drop_upper(e, u.first);

@@ -33,12 +33,12 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
 /* The same for reading: for who changes no vmap, but drops what some show (edit_discard). */
 void edit_begin_shared(struct vmap_edit *e, struct mm_context *ctx);
 /*
- * Vmaps, layers and page table are as they shall be; what is left is the flush of tb, and the release of
- * what was unlinked. If other CPUs have to be asked, faults of the context go on from here, but for
- * those in vm (NULL: no vmap is concerned any more), which wait for edit_end.
+ * Vmaps, layers and page table are as they shall be; what is left is a flush that has to ask other CPUs
+ * (tlb_batch_asks_others), and the release of what was unlinked. Faults of the context go on from here, but
+ * for those in vm (NULL: no vmap is concerned any more), which wait for edit_end.
  * => begun by edit_begin; afterwards nothing that needs mm_lock for writing
  */
-void edit_open(struct vmap_edit *e, struct vmap *vm, const struct tlb_batch *tb);
+void edit_open(struct vmap_edit *e, struct vmap *vm);
 /*
  * Drop what [from, to) of vm shows: translations, then private pages, for which the stock has what
  * edit_discard_need added. May leave slots when there are no nodes for the cut (stocked: false).

@@ -136,7 +136,11 @@ void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm);
 void tlb_batch_add(struct tlb_batch *tb, vaddr_t va);
 void tlb_batch_finish(struct tlb_batch *tb);
 /* Would the flush now interrupt other CPUs, and wait for them? */
-bool tlb_batch_asks_others(const struct tlb_batch *tb);
+static inline bool tlb_batch_asks_others(const struct tlb_batch *tb)
+{
+	return READ_ONCE(tb->pm->active) & ~((cpuset_t)1 << cpu_id()) &&
+	       (tb->n || tb->whole || tb->tables);
+}
 /* A table that no entry points to any more; the last one that was added, or NULL. */
 void tlb_batch_add_table(struct tlb_batch *tb, struct page *pg);
 struct page *tlb_batch_pop_table(struct tlb_batch *tb);

@@ -76,9 +76,11 @@ static void protect_commit(struct vmap_edit *e, vaddr_t start, vaddr_t stop, vm_
 		vmap_wait_for_unmap(vm);
 	}
 	edit_merge(e, start, stop);
-	vm = vmap_find(e->ctx, start);
-	if (vmap_end(vm) >= stop)
-		edit_open(e, vm, &tb);
+	if (tlb_batch_asks_others(&tb)) {
+		vm = vmap_find(e->ctx, start);
+		if (vmap_end(vm) >= stop)
+			edit_open(e, vm);
+	}
 	tlb_batch_finish(&tb);
 }
 

@@ -40,13 +40,6 @@ struct page *tlb_batch_pop_table(struct tlb_batch *tb)
 	return pg;
 }
 
-bool tlb_batch_asks_others(const struct tlb_batch *tb)
-{
-	if (!tb->n && !tb->whole && !tb->tables)
-		return false;
-	return READ_ONCE(tb->pm->active) & ~((cpuset_t)1 << cpu_id());
-}
-
 void tlb_batch_finish(struct tlb_batch *tb)
 {
 	struct page *pg;
