@@ -187,6 +187,48 @@ static int will_need(struct mm_context *ctx, vaddr_t start, vaddr_t end)
 	return 0;
 }
 
+/* May vm's pages go for all who share them? As madvise(2): MADV_REMOVE. */
+static int allow_remove(const struct vmap *vm)
+{
+	if (vm->vmflags & VM_LOCKED || is_private_anon(vm))
+		return -EINVAL;
+	if (vmap_is_private(vm) || !(vm->vmflags & VM_WRITE))
+		return -EACCES;
+	return vm->object && vm->object->kind == VMO_ZERO ? 0 : -EOPNOTSUPP;
+}
+
+/* MADV_REMOVE: shared memory becomes a hole, vmap after vmap; the first that may not ends it. */
+static int remove_range(struct mm_context *ctx, vaddr_t start, vaddr_t end)
+{
+	int err = 0, holes = 0;
+
+	while (start < end && !err) {
+		struct vm_object *vo = NULL;
+		vaddr_t stop = end;
+		uint64_t from = 0;
+		struct vmap *vm;
+
+		rw_read_lock(&ctx->mm_lock);
+		vm = vmap_find_after(ctx, start);
+		if (!vm || vm->vaddr > start)
+			holes = -ENOMEM;
+		if (vm && vm->vaddr < end) {
+			start = MAX(start, vm->vaddr);
+			stop = MIN(end, vmap_end(vm));
+			err = allow_remove(vm);
+			from = vm->offset + (start - vm->vaddr);
+			vo = err ? NULL : vm_object_get(vm->object);
+		}
+		rw_read_unlock(&ctx->mm_lock);
+		if (vo) {
+			err = cache_punch(vo, from, from + (stop - start));
+			vm_object_put(vo);
+		}
+		start = stop;
+	}
+	return err ?: holes;
+}
+
 static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 {
 	switch (advice) {
@@ -215,7 +257,7 @@ static int advise(struct mm_context *ctx, vaddr_t va, vaddr_t end, int advice)
 	case MADV_POPULATE_WRITE:
 		return populate(ctx, va, end, VM_WRITE);
 	case MADV_REMOVE:
-		return -EOPNOTSUPP;
+		return remove_range(ctx, va, end);
 	case MADV_NORMAL:
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:

@@ -406,27 +406,35 @@ void cache_truncate(struct vm_object *vo, uint64_t new_size)
 	remove_from(vo, first);
 }
 
-void cache_punch(struct vm_object *vo, uint64_t from, uint64_t to)
+/* => object locked (write), not inside one page */
+static void punch_locked(struct vm_object *vo, uint64_t from, uint64_t to)
 {
 	pgidx_t first = page_count(from), end = to >> PAGE_SHIFT;
 	struct page *pg;
 
-	assert(vo->kind == VMO_ZERO);
-	rank_assert_none_from(RANK_PAGE_BUSY);
-	rw_write_lock(&vo->lock);
-	if (first > end) {
-		zero_part_locked(vo, end, from & PAGE_MASK, to & PAGE_MASK);
-		rw_write_unlock(&vo->lock);
-		return;
-	}
-	zero_part_locked(
-		vo, from >> PAGE_SHIFT, from & PAGE_MASK, from & PAGE_MASK ? PAGE_SIZE : 0);
+	zero_tail_locked(vo, from >> PAGE_SHIFT, from & PAGE_MASK);
 	zero_part_locked(vo, end, 0, to & PAGE_MASK);
 	if (first < end)
 		vm_object_unmap_locked(vo, first, end - 1, false);
 	for (pgidx_t idx = first; (pg = object_next_locked(vo, &idx)) && idx < end; idx++)
 		object_remove_locked(vo, pg);
+}
+
+int cache_punch(struct vm_object *vo, uint64_t from, uint64_t to)
+{
+	int err = 0;
+
+	assert(vo->kind == VMO_ZERO);
+	rank_assert_none_from(RANK_PAGE_BUSY);
+	rw_write_lock(&vo->lock);
+	if (vo->vo_flags & VMO_NO_HOLES)
+		err = -EPERM;
+	else if (page_count(from) > to >> PAGE_SHIFT)
+		zero_part_locked(vo, to >> PAGE_SHIFT, from & PAGE_MASK, to & PAGE_MASK);
+	else
+		punch_locked(vo, from, to);
 	rw_write_unlock(&vo->lock);
+	return err;
 }
 
 void cache_discard(struct vm_object *vo)

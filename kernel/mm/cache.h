@@ -60,9 +60,10 @@ int cache_sync_all(void);
 uint64_t cache_drop_all_clean(void);
 /*
  * A zero object's bytes [from, to) become a hole: whole pages go, with their translations, and parts of
- * pages are zeroed. What private mappings have copied stays theirs. => the inode's lock held, no mm lock
+ * pages are zeroed. What private mappings have copied stays theirs. 0, -EPERM (vm_object_deny_holes).
+ * => no mm lock, nothing of rank 33 or above
  */
-void cache_punch(struct vm_object *vo, uint64_t from, uint64_t to);
+int __must_check cache_punch(struct vm_object *vo, uint64_t from, uint64_t to);
 /* Forget everything without writing (unlinked inode, unmount after sync). => no mapping is left */
 void cache_discard(struct vm_object *vo);
 /* Starts the flusher thread. */

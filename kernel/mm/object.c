@@ -177,6 +177,13 @@ void vm_object_unclaim_write(struct vm_object *vo)
 	rw_write_unlock(&vo->lock);
 }
 
+void vm_object_deny_holes(struct vm_object *vo)
+{
+	rw_write_lock(&vo->lock);
+	vo->vo_flags |= VMO_NO_HOLES;
+	rw_write_unlock(&vo->lock);
+}
+
 static bool object_get_try(struct vm_object *vo)
 {
 	uint32_t n = READ_ONCE(vo->refs);

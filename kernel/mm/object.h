@@ -20,6 +20,7 @@ enum vm_object_flags {
 	VMO_DEVICE_META = 0x2, /* metadata cache of a block device: BUSY ranks 37 */
 	VMO_UNLINKED = 0x4,    /* do not write back any more */
 	VMO_NO_WRITE = 0x8,    /* no shared mapping may write, now or later */
+	VMO_NO_HOLES = 0x10,   /* cache_punch is refused */
 };
 
 struct vm_object;
@@ -96,6 +97,8 @@ void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q);
 int __must_check vm_object_deny_write(struct vm_object *vo);
 int __must_check vm_object_claim_write(struct vm_object *vo);
 void vm_object_unclaim_write(struct vm_object *vo);
+/* No holes are made in it from here on. => no lock of rank 60 or above */
+void vm_object_deny_holes(struct vm_object *vo);
 /* Would one more page be too many? => lock held */
 bool vm_object_is_full(const struct vm_object *vo);
 /* Who is told what becomes of the zero object; once, before others know it. */

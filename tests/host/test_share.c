@@ -298,7 +298,7 @@ static void a_hole_takes_pages_and_translations_and_spares_copies(void **state)
 	env_write(va + PG(3), 9);
 	assert_int_equal(env_read(va + PG(4) + 50), 1);
 	assert_int_equal(cache_count_resident(vo, 0, 7), 8);
-	cache_punch(vo, PG(1) + 50, PG(6) + 50);
+	assert_int_equal(cache_punch(vo, PG(1) + 50, PG(6) + 50), 0);
 	assert_int_equal(cache_count_resident(vo, 0, 7), 4);
 	assert_int_equal(cache_count_resident(vo, 2, 5), 0);
 	assert_int_equal(env_read(AT + PG(1) + 50), 0);
@@ -307,10 +307,19 @@ static void a_hole_takes_pages_and_translations_and_spares_copies(void **state)
 	assert_int_equal(env_read(va + PG(3)), 9);
 	assert_int_equal(env_read(va + PG(3) + 50), 1);
 	assert_int_equal(env_read(va + PG(4) + 50), 0);
-	cache_punch(vo, PG(6) + 40, PG(6) + 51);
+	assert_int_equal(cache_punch(vo, PG(6) + 40, PG(6) + 51), 0);
 	assert_int_equal(env_read(AT + PG(6) + 50), 0);
-	cache_punch(vo, 0, PG(100));
+	assert_int_equal(cache_punch(vo, 0, PG(100)), 0);
 	assert_int_equal(cache_count_resident(vo, 0, UINT64_MAX), 0);
+	env_write(AT, 3);
+	assert_int_equal(mm_advise(ctx, AT, PG(1), MADV_REMOVE), 0);
+	assert_int_equal(cache_count_resident(vo, 0, UINT64_MAX), 0);
+	assert_int_equal(mm_advise(ctx, va, PG(1), MADV_REMOVE), -EACCES);
+	env_write(AT, 3);
+	vm_object_deny_holes(vo);
+	assert_int_equal(cache_punch(vo, 0, PG(1)), -EPERM);
+	assert_int_equal(mm_advise(ctx, AT, PG(1), MADV_REMOVE), -EPERM);
+	assert_int_equal(env_read(AT), 3);
 	vm_object_put(vo);
 }
 

@@ -446,6 +446,34 @@ TEST(fallocate_errors)
 	CHECK_ERR(fallocate(pipes[1], 0, 0, 1), ESPIPE);
 }
 
+TEST(madv_remove_makes_holes_for_all)
+{
+	long before = 0;
+	int fd = memfd(4), file = tap_file("file", PAGE);
+	unsigned char *p = map(fd, 4, RW, MAP_SHARED), *q = map(fd, 4, RW, MAP_SHARED), *anon, *own;
+
+	memset(p, 1, 4 * PAGE);
+	before = blocks(fd);
+	CHECK_EQ(madvise(p + PAGE, 2 * PAGE, MADV_REMOVE), 0);
+	CHECK_EQ(before - blocks(fd), 16);
+	CHECK(q[PAGE - 1] == 1 && q[PAGE] == 0 && q[3 * PAGE - 1] == 0 && q[3 * PAGE] == 1);
+	anon = mmap(NULL, 4 * PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	memset(anon, 1, 4 * PAGE);
+	CHECK_EQ(madvise(anon, 2 * PAGE, MADV_REMOVE), 0);
+	CHECK(anon[0] == 0 && anon[2 * PAGE] == 1);
+	own = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_ERR(madvise(own, PAGE, MADV_REMOVE), EINVAL);
+	CHECK_ERR(madvise(map(file, 1, RW, MAP_PRIVATE), PAGE, MADV_REMOVE), EACCES);
+	/* Linux 6.7 asks what could be made writable. */
+	if (access("/proc/sys/vm/verify", F_OK) == 0)
+		CHECK_ERR(madvise(map(fd, 1, PROT_READ, MAP_SHARED), PAGE, MADV_REMOVE), EACCES);
+	CHECK_EQ(mlock(anon, PAGE), 0);
+	CHECK_ERR(madvise(anon, PAGE, MADV_REMOVE), EINVAL);
+	CHECK_EQ(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0);
+	CHECK_ERR(madvise(p, PAGE, MADV_REMOVE), EPERM);
+	CHECK_EQ(p[0], 1);
+}
+
 static volatile int punching;
 
 static void *punch(void *arg)

@@ -6,7 +6,8 @@
  * have a quota in common. Where that is used up write(2) gives ENOSPC, a mapping SIGBUS.
  *
  * Seals are bits of the inode, under its lock; write, truncate, mmap and fallocate look at them. That
- * against writing is told to the object, too, which counts the mappings that may write.
+ * against writing is told to the object, too, which counts the mappings that may write and is what
+ * madvise(MADV_REMOVE) knows.
  */
 #include "fs/tmpfs/tmpfs_priv.h"
 
@@ -37,6 +38,8 @@ static int add_seals(struct file *f, unsigned long seals)
 		err = -EPERM;
 	else if (seals & ~(unsigned long)inode->seals & F_SEAL_WRITE)
 		err = vm_object_deny_write(inode->object);
+	if (!err && seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+		vm_object_deny_holes(inode->object);
 	if (!err)
 		WRITE_ONCE(inode->seals, inode->seals | (uint32_t)seals);
 	rw_write_unlock(&inode->lock);
@@ -99,12 +102,8 @@ static int fallocate_locked(struct inode *inode, unsigned mode, uint64_t off, ui
 {
 	bool grow = end > inode_size(inode);
 
-	if (mode & FALLOC_FL_PUNCH_HOLE) {
-		if (inode->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
-			return -EPERM;
-		cache_punch(inode->object, off, end);
-		return 0;
-	}
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return cache_punch(inode->object, off, end);
 	if (grow && inode->seals & F_SEAL_GROW)
 		return -EPERM;
 	/* Pages past the end of a file are not kept. */
