@@ -237,6 +237,7 @@ static void node_wipe_need(
 	const struct amap_node *n, struct span sp, bool shared, unsigned need[AMAP_CLASSES])
 {
 	unsigned from = span_from(sp, n->level), last = span_to(sp, n->level) - 1;
+	const struct amap_node *child;
 
 	if (span_is_whole(sp, n->level))
 		return;
@@ -245,10 +246,13 @@ static void node_wipe_need(
 		need[amap_level_class(n->level)]++;
 	if (n->level == 0)
 		return;
-	if (n->slots[from])
-		node_wipe_need(n->slots[from], span_of_slot(sp, n->level, from), shared, need);
-	if (last != from && n->slots[last])
-		node_wipe_need(n->slots[last], span_of_slot(sp, n->level, last), shared, need);
+	/* Faults may link a node at the same time (amap_extend). */
+	child = LOAD_ACQUIRE(n->slots[from]);
+	if (child)
+		node_wipe_need(child, span_of_slot(sp, n->level, from), shared, need);
+	child = last != from ? LOAD_ACQUIRE(n->slots[last]) : NULL;
+	if (child)
+		node_wipe_need(child, span_of_slot(sp, n->level, last), shared, need);
 }
 
 void amap_wipe_need(const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES])
