@@ -369,17 +369,6 @@ TEST(a_writer_with_relatives_gets_a_copy)
 	finish(pid);
 }
 
-static long free_kib(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	if (fd < 0 || access("/proc/sys/vm/verify", F_OK) != 0)
-		tap_skip("counts the frames of a quiet machine");
-	CHECK_EQ(write(fd, "3", 1), 1);
-	close(fd);
-	return (long)(tap_number("/proc/meminfo", "MemFree") + tap_number("/proc/meminfo", "Slab"));
-}
-
 /* A chain of five; who sleeps how long decides in which order they end. */
 static void chain(unsigned char *p, int depth, unsigned order)
 {
@@ -409,14 +398,14 @@ TEST(ends_in_any_order_give_every_frame_back)
 		order = order * 1103515245 + 12345;
 		if (round == 3) {
 			usleep(30000);
-			free_kib();
-			before = free_kib();
+			tap_free_kib();
+			before = tap_free_kib();
 		}
 	}
 	/* Orphans end by themselves, and init takes note of them. */
-	for (int i = 0; i < 100 && free_kib() < before; i++)
+	for (int i = 0; i < 100 && tap_free_kib() < before; i++)
 		usleep(10000);
-	CHECK_EQ(free_kib(), before);
+	CHECK_EQ(tap_free_kib(), before);
 }
 
 static int dirty_much(void *arg)

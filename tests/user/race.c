@@ -609,31 +609,19 @@ static void kill_busy_processes(int count)
 	}
 }
 
-static long free_kib(void)
-{
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	sync();
-	if (fd < 0 || access("/proc/sys/vm/verify", F_OK) != 0)
-		tap_skip("counts the frames of a quiet machine");
-	CHECK_EQ(write(fd, "3", 1), 1);
-	close(fd);
-	return (long)(tap_number("/proc/meminfo", "MemFree") + tap_number("/proc/meminfo", "Slab"));
-}
-
 TEST(kill_in_the_middle_of_everything_leaks_nothing)
 {
 	long before;
 
 	close(tap_file("file", 4 * PAGE));
 	kill_busy_processes(3);
-	free_kib();
-	before = free_kib();
+	tap_free_kib();
+	before = tap_free_kib();
 	kill_busy_processes(15);
 	/* The stack of a thread is free once its CPU has left it, which is after wait(2) saw its end. */
-	for (int i = 0; i < 100 && free_kib() < before; i++)
+	for (int i = 0; i < 100 && tap_free_kib() < before; i++)
 		usleep(10000);
-	CHECK_EQ(free_kib(), before);
+	CHECK_EQ(tap_free_kib(), before);
 }
 
 static int exec_while_busy(void *arg)

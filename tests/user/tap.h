@@ -52,6 +52,13 @@ unsigned char tap_byte(size_t i);
 /* => the number after "key:" in a file of /proc, 0 when there is none. */
 size_t tap_number(const char *path, const char *key);
 
+/*
+ * => KiB that are free after a write-back and a drop of caches, those of slabs included: the same few
+ * objects may lie in one slab or in two. What is still dirty cannot be dropped, hence the write-back.
+ * The test is skipped where there is no quiet Quire to count on.
+ */
+long tap_free_kib(void);
+
 /* => the milliseconds of the monotonic clock. */
 long tap_ms(void);
 
