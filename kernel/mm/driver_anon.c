@@ -3,18 +3,28 @@
  * of a memfd or tmpfs file, or a program that runs from one: an image with a length). Shared: a zero
  * object, whose pages appear when they are touched.
  */
-#include "mm/buddy.h"
-#include "mm/cow.h"
+#include "mm/commit.h"
 #include "mm/edit.h"
 #include "mm/fault.h"
-#include "mm/paging.h"
 #include "mm/vmap.h"
 
-static struct vmap *anon_alloc(
-	struct mm_context *ctx, vaddr_t start, size_t npages, vm_flags_t flags)
+/* Private memory needs none: its pages are its upper layer. */
+static struct vm_object *anon_alloc(uint64_t len, vmap_type_t type, vm_flags_t flags)
 {
-	return cow_allocate_zeroed_pages(
-		ctx, npages, start, start ? VALLOC_EXACT : VALLOC_DEFAULT, flags);
+	struct vm_object *vo;
+	int err;
+
+	if (type == VMAP_TYPE_PRIVATE)
+		return NULL;
+	vo = vm_object_create("anon", len, VM_RIGHTS);
+	if (IS_ERR(vo) || !commit_counts(VM_WRITE | flags, true))
+		return vo;
+	err = vm_object_charge(vo);
+	if (err) {
+		vm_object_put(vo);
+		return ERR_PTR(err);
+	}
+	return vo;
 }
 
 /*
@@ -68,6 +78,7 @@ static enum vm_fault_result anon_fault(struct fault *f)
 const struct vm_segment_driver driver_anon = {
 	.name = "anon",
 	.vm_alloc = anon_alloc,
+	.vm_free = vmap_free_backing,
 	.vm_resize = edit_resize,
 	.vm_fault = anon_fault,
 };

@@ -54,6 +54,7 @@ static enum vm_fault_result file_fault(struct fault *f)
 
 const struct vm_segment_driver driver_file = {
 	.name = "file",
+	.vm_free = vmap_free_backing,
 	.vm_resize = edit_resize,
 	.vm_fault = file_fault,
 };

@@ -25,13 +25,13 @@ struct map_plan {
 	vaddr_t va;
 };
 
-static const struct vm_segment_driver *driver_of(const struct map_plan *mp)
+static const struct vm_segment_driver *driver_of(const struct mm_map_request *rq)
 {
-	if (mp->rq->kind == MM_AREA_CALLBACK)
+	if (rq->kind == MM_AREA_CALLBACK)
 		return &driver_callback;
-	if (!mp->object)
-		return &driver_anon;
-	switch (mp->object->kind) {
+	if (!rq->object)
+		return rq->kind == MM_AREA_MAP ? &driver_phys : &driver_anon;
+	switch (rq->object->kind) {
 	case VMO_FILE:
 		return &driver_file;
 	case VMO_PHYS:
@@ -41,7 +41,7 @@ static const struct vm_segment_driver *driver_of(const struct map_plan *mp)
 	}
 }
 
-/* The backing of the area: given, or made for it. 0 or -errno. */
+/* The backing of the area: given, or what its kind makes for it. 0 or -errno. */
 static int plan_object(struct map_plan *mp)
 {
 	const struct mm_map_request *rq = mp->rq;
@@ -50,16 +50,12 @@ static int plan_object(struct map_plan *mp)
 	if (rq->object)
 		vo = vm_object_get(rq->object);
 	else if (rq->kind == MM_AREA_MAP)
-		vo = vm_object_create_in_place(
-			rq->name ? rq->name : "phys", rq->pa, mp->len, VM_RIGHTS);
-	else if (rq->kind == MM_AREA_NORMAL && mp->type == VMAP_TYPE_SHARED)
-		vo = vm_object_create("anon", mp->len, VM_RIGHTS);
+		vo = mp->driver->vm_alloc_at(rq->name ? rq->name : "phys", rq->pa, mp->len);
+	else if (mp->driver->vm_alloc)
+		vo = mp->driver->vm_alloc(mp->len, mp->type, rq->vmflags);
 	if (IS_ERR(vo))
 		return PTR_ERR(vo);
 	mp->object = vo;
-	if (!rq->object && vo && vo->kind == VMO_ZERO &&
-		commit_counts(VM_WRITE | rq->vmflags, true))
-		return vm_object_charge(vo);
 	return 0;
 }
 
@@ -132,8 +128,8 @@ static int plan_request(struct map_plan *mp, const struct mm_map_request *rq, vm
 	if (rq->kind == MM_AREA_CALLBACK && !rq->handler)
 		return -EINVAL;
 	mp->type = shared ? VMAP_TYPE_SHARED : VMAP_TYPE_PRIVATE;
+	mp->driver = driver_of(rq);
 	err = plan_object(mp);
-	mp->driver = driver_of(mp);
 	err = err ?: plan_rights(mp, def_flags);
 	if (!err && mp->driver == &driver_phys && !shared)
 		err = -EINVAL;

@@ -152,15 +152,21 @@ void vmap_detach(struct vmap *vm)
 	rw_write_unlock(&vo->lock);
 }
 
+void vmap_free_backing(struct vmap *vm)
+{
+	if (vm->object)
+		vm_object_put(vm->object);
+	if (vm->file)
+		file_ops->put(vm->file);
+}
+
 void vmap_release(struct vmap *vm)
 {
 	assert(!vm->amap);
 	if (vm->driver->vm_free)
 		vm->driver->vm_free(vm);
-	if (vm->object)
-		vm_object_put(vm->object);
-	if (vm->file)
-		file_ops->put(vm->file);
+	else
+		assert(!vm->object && !vm->file);
 	commit_uncharge(vm->charged);
 	vmap_free(vm);
 }

@@ -49,14 +49,12 @@ enum vm_fault_result {
  */
 struct vm_segment_driver {
 	const char *name;
-	/* Place a new segment of npages at or after start (exact with VALLOC_EXACT). => mm_lock
-	 * write */
-	struct vmap *(*vm_alloc)(
-		struct mm_context *ctx, vaddr_t start, size_t npages, vm_flags_t flags);
-	/* The same over a contiguous physical range that starts at pa. => mm_lock write */
-	struct vmap *(*vm_alloc_at)(
-		struct mm_context *ctx, paddr_t pa, size_t npages, vm_flags_t flags);
-	/* Drop what the kind keeps for the segment; called from vmap_release with no lock held. */
+	/* The backing of a new segment of len bytes, for a request that brings none: an object with one
+	 * reference, its memory promised; NULL: none is needed; ERR_PTR(-ENOMEM). => no mm lock */
+	struct vm_object *(*vm_alloc)(uint64_t len, vmap_type_t type, vm_flags_t flags);
+	/* The same over the physical range that starts at pa, page aligned. */
+	struct vm_object *(*vm_alloc_at)(const char *name, paddr_t pa, uint64_t len);
+	/* Drop the backing of a dead segment: its object, the file that it keeps open. => no lock held */
 	void (*vm_free)(struct vmap *vm);
 	/* Grow or shrink in place; -ENOMEM: the next range is taken; npages 0 = free. What it cuts
 	 * off is released by the end of the edit. => mm_lock write */
@@ -174,7 +172,9 @@ static inline void vmap_wait_for_unmap(struct vmap *vm)
 }
 /* Keep file (may be NULL) open as long as vm lives. */
 void vmap_set_file(struct vmap *vm, void *file);
-/* Drop what a dead vmap holds: file, object, the kind's own state; then free it. => nothing held */
+/* vm_free of the kinds that have an object, or a file that they keep open. */
+void vmap_free_backing(struct vmap *vm);
+/* Drop what a dead vmap holds, by vm_free of its kind; then free it. => nothing held */
 void vmap_release(struct vmap *vm);
 
 /* Into and out of the context's tree and its counters. => mm_lock (write) */

@@ -302,28 +302,37 @@ static void a_range_is_cloned_into_an_empty_place_only(void **state)
 	mm_put_context(dst);
 }
 
-static void a_driver_makes_areas_of_its_kind(void **state)
+static void a_driver_makes_the_backing_of_its_kind(void **state)
 {
-	struct vmap *vm, *fixed;
+	struct mm_map_request window = {
+		.kind = MM_AREA_MAP, .vaddr = AT, .len = PG(2), .vmflags = RW, .pa = WINDOW};
+	struct vm_object *vo;
+	vaddr_t va;
 
 	(void)state;
-	rw_write_lock(&ctx->mm_lock);
-	vm = driver_phys.vm_alloc_at(ctx, WINDOW, 2, RW);
-	assert_false(IS_ERR(vm));
-	fixed = driver_anon.vm_alloc(ctx, AT, 2, RW);
-	assert_int_equal(fixed->vaddr, AT);
-	assert_false(IS_ERR(driver_anon.vm_alloc(ctx, 0, 2, RW)));
-	assert_int_equal(PTR_ERR(driver_anon.vm_alloc(ctx, AT, 2, RW)), -EEXIST);
-	for (unsigned n = 1; n < 3; n++) {
-		alloc_fail_nth(n);
-		assert_int_equal(PTR_ERR(driver_phys.vm_alloc_at(ctx, WINDOW, 2, RW)), -ENOMEM);
-	}
-	rw_write_unlock(&ctx->mm_lock);
-	assert_int_equal(env_read(vm->vaddr), 0);
+	vo = driver_phys.vm_alloc_at("window", WINDOW, PG(2));
+	assert_false(IS_ERR(vo));
+	assert_true(vo->kind == VMO_PHYS && vo->vo_flags & VMO_IN_PLACE && vo->base == WINDOW);
+	vm_object_put(vo);
+	assert_null(driver_anon.vm_alloc(PG(2), VMAP_TYPE_PRIVATE, RW));
+	vo = driver_anon.vm_alloc(PG(2), VMAP_TYPE_SHARED, RW);
+	assert_false(IS_ERR(vo));
+	assert_true(vo->kind == VMO_ZERO && vo->vo_size == PG(2));
+	assert_int_equal(vo->charged, 2);
+	vm_object_put(vo);
+	/* Files and handlers are brought, not made. */
+	assert_true(!driver_file.vm_alloc && !driver_callback.vm_alloc && !driver_file.vm_alloc_at);
+	alloc_fail_nth(1);
+	assert_int_equal(PTR_ERR(driver_phys.vm_alloc_at("window", WINDOW, PG(2))), -ENOMEM);
+	alloc_fail_nth(1);
+	assert_int_equal(PTR_ERR(driver_anon.vm_alloc(PG(2), VMAP_TYPE_SHARED, RW)), -ENOMEM);
+
+	assert_int_equal(mm_map(ctx, &window, &va), 0);
+	assert_int_equal(env_read(va), 0);
 	/* What cannot grow says so. */
 	assert_int_equal(
-		mm_remap(ctx, vm->vaddr, PG(2), PG(3), MREMAP_MAYMOVE, 0, &(vaddr_t){0}), -EFAULT);
-	assert_int_equal(mm_remap(ctx, vm->vaddr, PG(2), PG(1), 0, 0, &(vaddr_t){0}), 0);
+		mm_remap(ctx, va, PG(2), PG(3), MREMAP_MAYMOVE, 0, &(vaddr_t){0}), -EFAULT);
+	assert_int_equal(mm_remap(ctx, va, PG(2), PG(1), 0, 0, &(vaddr_t){0}), 0);
 }
 
 /*
@@ -776,7 +785,7 @@ int main(void)
 		env_test(frames_that_are_given_belong_to_the_mapping),
 		env_test(a_page_is_replaced_and_the_old_one_dropped),
 		env_test(a_range_is_cloned_into_an_empty_place_only),
-		env_test(a_driver_makes_areas_of_its_kind),
+		env_test(a_driver_makes_the_backing_of_its_kind),
 		env_test(requests_that_make_no_sense_are_refused),
 		env_test(a_private_map_of_what_may_not_be_written_may),
 		env_test(past_the_end_of_a_window_is_a_bus_error),
