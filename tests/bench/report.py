@@ -4,22 +4,22 @@ import statistics
 
 
 def show_ratio(ratio):
-    return "-" if ratio is None else f"{ratio:.3f}" if ratio >= 0.01 else f"{ratio:.5f}"
+    return "-" if ratio is None else f"{ratio:.3f}" if ratio >= 0.01 else f"{ratio:.4f}"
 
 
 def show(table, lines):
     unit = "ns" if table == "time" else "instructions"
     print(f"\n{table}: {unit} per operation")
-    print(f"{'row':<26}{'Linux':>14}{'Quire':>14}{'ratio':>9}{'spread':>18}{'goal':>8}")
+    print(f"{'row':<26}{'Linux':>14}{'Quire':>14}{'ratio':>9}{'spread':>20}{'goal':>8}")
     for r in lines:
         fmt = lambda v: f"{v:>14,.0f}" if v is not None else f"{'-':>14}"
         ratio = f"{show_ratio(r['ratio']):>9}"
         spread = f"{show_ratio(r['low'])} .. {show_ratio(r['high'])}" if r["ratio"] is not None else ""
         mark = "" if r["ratio"] is None else "" if r["ratio"] <= r["goal"] else " over" if r["ratio"] <= 1 else " ABOVE 1"
-        print(f"{r['name']:<26}{fmt(r['linux'])}{fmt(r['quire'])}{ratio}{spread:>18}{r['goal']:>8}{mark}")
+        print(f"{r['name']:<26}{fmt(r['linux'])}{fmt(r['quire'])}{ratio}{spread:>20}{r['goal']:>8}{mark}")
     ratios = [r["ratio"] for r in lines if r["ratio"]]
     if ratios:
-        print(f"{'geometric mean':<26}{'':>28}{statistics.geometric_mean(ratios):>9.3f}{'':>18}{0.40:>8}")
+        print(f"{'geometric mean':<26}{'':>28}{statistics.geometric_mean(ratios):>9.3f}{'':>20}{0.40:>8}")
 
 
 def show_huge(table, lines):
@@ -66,6 +66,13 @@ def draw(results, path):
     out.append(f'<line x1="{scale(1):.1f}" x2="{scale(1):.1f}" y1="30" y2="{40 + height * len(rows)}" stroke="#c33"/></svg>')
     with open(path, "w", encoding="utf-8") as f:
         f.write("\n".join(out) + "\n")
+
+
+def show_sizes(table, image):
+    """The loadable part of Quire's file, and what is in use when init runs, of the machine of the benchmark."""
+    used = {k: statistics.median(s["memory"]) / 1024 for k, s in table.samples.items() if "memory" in s and k in table.kernels}
+    print(f"\nsize: kernel image {image / 1024:,.0f} KiB (goal 600); memory in use when init runs: "
+          + ", ".join(f"{k} {v:,.1f} MiB" for k, v in used.items()))
 
 
 def write_markdown(results, path):
