@@ -42,6 +42,7 @@ ROWS = [
     Row("map_unmap", "map_unmap", 0.14, "mmap + munmap, untouched", 10),
     Row("map_touch1_unmap", "map_touch1_unmap", 1.00, "mmap + touch one page + munmap", 10),
     Row("map_touch_unmap", "map_touch_unmap", 0.40, "mmap + touch + munmap, 50 to 1500 pages, per page", 4, huge=True),
+    Row("map_10000", "map_10000", 1.00, "10,000 mappings placed, found by a read and unmapped, per mapping", 1),
     Row("protect", "protect", 0.40, "mprotect of a page, back and forth", 10),
     Row("protect_split", "protect_split", 1.00, "mprotect in the middle of a mapping", 10),
     Row("dontneed", "dontneed", 1.00, "madvise(DONTNEED) + touch", 10),
