@@ -88,12 +88,28 @@ static void report_stack(struct mm_context *ctx, vaddr_t sp)
 	klog_info("stack at %#lx (frame %#lx):%s", sp, pa >> PAGE_SHIFT, text);
 }
 
+static const char *address_state(struct mm_context *ctx, uaddr_t addr)
+{
+	const char *state = "not mapped";
+
+	if (addr >= USER_MAX)
+		return state;
+	rw_read_lock(&ctx->mm_lock);
+	if (mm_get_is_present_locked(ctx, addr))
+		state = "mapped, present";
+	else if (mm_get_is_mapped_locked(ctx, addr))
+		state = "mapped, not present";
+	rw_read_unlock(&ctx->mm_lock);
+	return state;
+}
+
 void fault_report(struct task *task, const struct user_regs *regs, int signo, uaddr_t addr)
 {
 	struct process *p = task->process;
 
-	klog_info("%s[%d]: %s at %#lx ip %#lx sp %#lx", p->comm, task->node.nr, fault_name(signo),
-		addr, regs_pc(regs), regs_sp(regs));
+	klog_info("%s[%d]: %s at %#lx (%s) ip %#lx sp %#lx", p->comm, task->node.nr,
+		fault_name(signo), addr, address_state(task->thread->ctx, addr), regs_pc(regs),
+		regs_sp(regs));
 	report_code(task->thread->ctx, regs_pc(regs));
 	report_stack(task->thread->ctx, regs_sp(regs));
 }

@@ -515,6 +515,18 @@ static int crash_at_0x1234(void *arg)
 	return 0;
 }
 
+#define READ_ONLY_AT 0x10000000ul
+
+static int crash_at_what_is_read_only(void *arg)
+{
+	volatile char *p = mmap((void *)READ_ONLY_AT, 4096, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	(void)arg;
+	p[0] = p[1]; /* a read, so that it is there */
+	return 0;
+}
+
 static void set_trace(const char *value)
 {
 	int fd = open("/proc/sys/debug/exception-trace", O_WRONLY);
@@ -541,7 +553,8 @@ static int lines_with(int fd, const char *text)
 
 TEST(a_fault_that_ends_a_program_is_told)
 {
-	static const char *const told[] = {"segfault at 0x1234 ip 0x", "code at 0x", "stack at 0x"};
+	static const char *const told[] = {
+		"segfault at 0x1234 (not mapped) ip 0x", "code at 0x", "stack at 0x"};
 	int log[3];
 
 	for (int i = 0; i < 3; i++) {
@@ -557,4 +570,10 @@ TEST(a_fault_that_ends_a_program_is_told)
 	set_trace("0");
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(lines_with(log[i], told[i]), 1);
+
+	lseek(log[0], 0, SEEK_END);
+	set_trace("1");
+	CHECK_EQ(tap_signal_of(crash_at_what_is_read_only, NULL), SIGSEGV);
+	set_trace("0");
+	CHECK_EQ(lines_with(log[0], "segfault at 0x10000000 (mapped, present)"), 1);
 }
