@@ -54,7 +54,7 @@ bool edit_fill_stock(struct vmap_edit *e, int *err);
 /*
  * The second phase: have nvmaps blank vmaps and the nodes (NULL: none) in stock. 0, or EDIT_AGAIN:
  * nothing may have changed so far; leave by edit_again and check everything anew.
- * => mm_lock (write); does not sleep for memory
+ * => begun, in either way, and not opened; does not sleep for memory
  */
 static inline int __must_check edit_take(
 	struct vmap_edit *e, unsigned nvmaps, const unsigned need[AMAP_CLASSES])

@@ -65,16 +65,20 @@ int proc_parse_number(const char *text, uint64_t *out)
 	return fmt_parse_u64(text, &end, 10, out) && *end == 0 ? 0 : -EINVAL;
 }
 
+/* A number of at most max, or -EINVAL. */
+static int parse_up_to(const char *text, uint64_t max, uint64_t *v)
+{
+	return proc_parse_number(text, v) || *v > max ? -EINVAL : 0;
+}
+
 static int store_pid_max(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = proc_parse_number(text, &v);
+	int err = parse_up_to(text, PID_MAX_LIMIT, &v);
 
 	(void)ref;
 	(void)len;
-	if (err)
-		return err;
-	return v > PID_MAX_LIMIT ? -EINVAL : pid_set_max((int)v);
+	return err ?: pid_set_max((int)v);
 }
 
 static int show_randomize(struct proc_text *t, const struct proc_ref *ref)
@@ -87,14 +91,13 @@ static int show_randomize(struct proc_text *t, const struct proc_ref *ref)
 static int store_randomize(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = proc_parse_number(text, &v);
+	int err = parse_up_to(text, EXEC_RANDOMIZE_ALL, &v);
 
 	(void)ref;
 	(void)len;
-	if (err || v > EXEC_RANDOMIZE_ALL)
-		return -EINVAL;
-	exec_set_randomize((int)v);
-	return 0;
+	if (!err)
+		exec_set_randomize((int)v);
+	return err;
 }
 
 static int show_shmmax(struct proc_text *t, const struct proc_ref *ref)
@@ -145,14 +148,13 @@ static int show_shmmni(struct proc_text *t, const struct proc_ref *ref)
 static int store_shmmni(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = proc_parse_number(text, &v);
+	int err = parse_up_to(text, IPC_INDICES, &v);
 
 	(void)ref;
 	(void)len;
-	if (err || v > IPC_INDICES)
-		return -EINVAL;
-	WRITE_ONCE(shm_limits.mni, (unsigned)v);
-	return 0;
+	if (!err)
+		WRITE_ONCE(shm_limits.mni, (unsigned)v);
+	return err;
 }
 
 static int show_exception_trace(struct proc_text *t, const struct proc_ref *ref)
@@ -165,14 +167,13 @@ static int show_exception_trace(struct proc_text *t, const struct proc_ref *ref)
 static int store_exception_trace(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
-	int err = proc_parse_number(text, &v);
+	int err = parse_up_to(text, 1, &v);
 
 	(void)ref;
 	(void)len;
-	if (err || v > 1)
-		return -EINVAL;
-	WRITE_ONCE(fault_report_wanted, (int)v);
-	return 0;
+	if (!err)
+		WRITE_ONCE(fault_report_wanted, (int)v);
+	return err;
 }
 
 static const struct proc_entry debug_entries[] = {
