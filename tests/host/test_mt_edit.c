@@ -124,6 +124,9 @@ static int drop_area(void)
 
 static int load_first(void)
 {
+	/* The edit has the vmap's lock already, but until here a load needs no fault. */
+	while (pmap_query(&ctx->pmap, area).present)
+		sched_yield();
 	return mt_load(ctx, area);
 }
 
