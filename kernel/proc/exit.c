@@ -326,6 +326,7 @@ __noreturn void task_exit(int status)
 	struct thread *t = task->thread;
 	bool last;
 
+	thread_begin_end();
 	task_release_memory_words(task);
 	task_release_files(task);
 	/* Off the user page table first: after task_leave another thread may be the last one and

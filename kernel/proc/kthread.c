@@ -1,6 +1,11 @@
 /*
  * Threads as memory: the struct, the kernel stack, the list of all threads. The scheduler (below
  * the memory system) runs threads that are made here and gives dead ones back by thread_free.
+ *
+ * A thread tells others that it is done (wait4, a join) while it still runs on its stack; the CPU
+ * frees that after the switch to the next thread, whenever the machine lets it go on. Who counts
+ * memory waits for that: threads on their way out are counted in two lots, of which one is open.
+ * thread_wait_ended closes it, so that it only shrinks, and waits until it is empty.
  */
 #include "sched/thread.h"
 #include "lib/assert.h"
@@ -8,9 +13,15 @@
 #include "mm/kva.h"
 #include "mm/slab.h"
 #include "sched/sched.h"
+#include "sync/waitqueue.h"
 
 static struct spinlock threads_lock = SPINLOCK_INIT(RANK_FILES, "thread list");
 static struct list threads = LIST_INIT(threads); /* (threads_lock) */
+static unsigned nending[2], open_lot;		 /* (threads_lock) */
+static struct waitqueue lot_empty = {
+	.lock = SPINLOCK_INIT(RANK_WAITQUEUE, "ended threads"),
+	.waiters = LIST_INIT(lot_empty.waiters),
+};
 
 struct thread *thread_alloc(const char *name)
 {
@@ -33,14 +44,64 @@ struct thread *thread_alloc(const char *name)
 	return t;
 }
 
+static void lot_leave(unsigned lot)
+{
+	bool empty;
+
+	spin_lock(&threads_lock);
+	empty = --nending[lot] == 0;
+	spin_unlock(&threads_lock);
+	if (empty)
+		wake_all(&lot_empty);
+}
+
 void thread_free(struct thread *t)
 {
+	unsigned ending = t->ending;
+
 	spin_lock(&threads_lock);
 	list_remove(&t->all_link);
 	spin_unlock(&threads_lock);
 	context_free(t);
 	kva_stack_free(t->stack);
 	kfree(t);
+	if (ending)
+		lot_leave(ending - 1);
+}
+
+void thread_begin_end(void)
+{
+	struct thread *t = thread_current();
+
+	if (t->ending)
+		return;
+	spin_lock(&threads_lock);
+	t->ending = 1 + open_lot;
+	nending[open_lot]++;
+	spin_unlock(&threads_lock);
+}
+
+/* Close the open lot, unless the other one is still waited for. */
+static bool lot_close(unsigned *lot)
+{
+	bool closed;
+
+	spin_lock(&threads_lock);
+	closed = !nending[!open_lot];
+	if (closed) {
+		*lot = open_lot;
+		open_lot = !open_lot;
+	}
+	spin_unlock(&threads_lock);
+	return closed;
+}
+
+int thread_wait_ended(void)
+{
+	unsigned lot;
+	int err = wait_event_killable(&lot_empty, lot_close(&lot));
+
+	return err ? err : wait_event_killable(&lot_empty, !READ_ONCE(nending[lot]));
 }
 
 void thread_free_new(struct thread *t)

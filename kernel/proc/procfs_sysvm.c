@@ -12,6 +12,7 @@
 #include "mm/tune.h"
 #include "mm/verify.h"
 #include "proc/procfs_priv.h"
+#include "sched/thread.h"
 
 #define KB_PER_PAGE (PAGE_SIZE / 1024)
 
@@ -64,7 +65,8 @@ static int show_drop_caches(struct proc_text *t, const struct proc_ref *ref)
 	return 0;
 }
 
-/* 1: clean pages, 2: names, inodes and what allocators keep for later, 3: both. */
+/* 1: clean pages, 2: names, inodes, what threads that have ended leave behind and what allocators
+ * keep for later, 3: both. */
 static int store_drop_caches(const struct proc_ref *ref, char *text, size_t len)
 {
 	uint64_t v;
@@ -79,6 +81,9 @@ static int store_drop_caches(const struct proc_ref *ref, char *text, size_t len)
 	if (v & 1)
 		cache_drop_all_clean();
 	if (v & 2) {
+		err = thread_wait_ended();
+		if (err)
+			return err;
 		kva_drain();
 		slab_reap();
 		buddy_drain();

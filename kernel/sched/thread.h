@@ -57,6 +57,7 @@ struct thread {
 	struct pmap *pmap; /* user page table; NULL: kernel thread */
 	char name[THREAD_NAME_MAX];
 	struct list all_link;	  /* list of all threads (for panic and hang reports) */
+	unsigned ending;	  /* thread_begin_end: 1 + the lot that it is counted in; 0: none */
 	void (*entry)(void *arg); /* kernel threads: what it runs */
 	void *entry_arg;
 	/* Debug builds: sleeping locks held. */
@@ -91,6 +92,13 @@ void thread_free(struct thread *t);
 void thread_for_each(void (*fn)(struct thread *t, void *cookie), void *cookie, bool panic);
 /* For a thread that never ran. */
 void thread_free_new(struct thread *t);
+/*
+ * The current thread says that it is on its way out, before it tells anybody else: from then on
+ * thread_wait_ended, called by others, waits until its stack and struct are free.
+ * => thread_wait_ended: sleeps; 0, -EINTR (fatal signal)
+ */
+void thread_begin_end(void);
+int __must_check thread_wait_ended(void);
 /* End the current thread. Its stack and struct are freed by the scheduler after the switch;
  * proc_data is not touched. */
 __noreturn void thread_exit(void);

@@ -3,7 +3,6 @@
 #include "mm/buddy.h"
 #include "mm/kva.h"
 #include "mm/slab.h"
-#include "sched/clock.h"
 
 struct member {
 	struct team *team;
@@ -18,6 +17,7 @@ static void member_main(void *arg)
 
 	kfree(arg);
 	team->fn(team, m.index);
+	thread_begin_end();
 	/* The team is on the starter's stack: he waits until the last one has left this lock. */
 	flags = spin_lock_irqsave(&team->done.lock);
 	if (--team->left == 0 && team->done.nwaiters)
@@ -74,16 +74,21 @@ bool team_run(struct team *team)
 	return team->failures == 0;
 }
 
-uint64_t team_settled_frames(void)
+void team_drain(void)
 {
-	uint64_t end = clock_monotonic_ns() + NSEC_PER_SEC, frames;
-	struct slab_stat st;
-
-	while (sched_nr_running() > 1 && clock_monotonic_ns() < end)
-		sched_yield_current();
+	while (thread_wait_ended())
+		;
 	kva_drain();
 	slab_reap();
 	buddy_drain();
+}
+
+uint64_t team_settled_frames(void)
+{
+	struct slab_stat st;
+	uint64_t frames;
+
+	team_drain();
 	frames = buddy_free_frames();
 	for (unsigned i = 0; slab_stat_nth(i, &st); i++)
 		frames += st.pages;

@@ -12,9 +12,7 @@
 
 static uint64_t settle(void)
 {
-	slab_reap();
-	kva_drain();
-	buddy_drain();
+	team_drain();
 	return buddy_free_frames();
 }
 
@@ -124,20 +122,14 @@ KTEST(kva_stacks_leave_no_page_tables)
 	static void *stacks[150];
 	uint64_t before;
 
-	kva_drain();
-	slab_reap();
-	buddy_drain();
-	before = buddy_free_frames();
+	before = settle();
 	for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++) {
 		stacks[i] = kva_stack_alloc();
 		KTEST_ASSERT(stacks[i]);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++)
 		kva_stack_free(stacks[i]);
-	kva_drain();
-	slab_reap();
-	buddy_drain();
-	KTEST_ASSERT(buddy_free_frames() == before);
+	KTEST_ASSERT(settle() == before);
 }
 
 static void drain_and_allocate(struct team *team, unsigned index)

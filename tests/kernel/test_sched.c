@@ -23,6 +23,56 @@ KTEST(threads_run_end_and_give_their_memory_back)
 	KTEST_ASSERT(team_settled_frames() == before);
 }
 
+struct late {
+	struct waitqueue wq;
+	struct thread *thread; /* atomic: the one that ends late, once it has said so */
+	bool go, waited;       /* atomic */
+	bool found;
+};
+
+static void find_late(struct thread *t, void *cookie)
+{
+	struct late *late = cookie;
+
+	late->found |= t == late->thread;
+}
+
+static void end_late(struct team *team, unsigned me)
+{
+	struct late *late = team->arg;
+
+	if (me == 0) {
+		thread_begin_end();
+		STORE_RELEASE(late->thread, thread_current());
+		wake_all(&late->wq);
+		wait_event(&late->wq, READ_ONCE(late->go));
+		return;
+	}
+	wait_event(&late->wq, LOAD_ACQUIRE(late->thread));
+	TEAM_CHECK(team, thread_wait_ended() == 0);
+	thread_for_each(find_late, late, false);
+	STORE_RELEASE(late->waited, true);
+}
+
+/* From the word that it ends until its memory is free: several may wait, none returns before. */
+KTEST(threads_on_their_way_out_are_waited_for)
+{
+	struct late late = {0};
+	struct team team = {.fn = end_late, .arg = &late, .size = 4};
+
+	waitqueue_init(&late.wq);
+	KTEST_ASSERT(team_start(&team));
+	wait_event(&late.wq, LOAD_ACQUIRE(late.thread));
+	for (unsigned i = 0; i < 100; i++)
+		sched_yield_current();
+	KTEST_ASSERT(!LOAD_ACQUIRE(late.waited));
+	WRITE_ONCE(late.go, true);
+	wake_all(&late.wq);
+	team_wait(&team);
+	KTEST_ASSERT(team.failures == 0 && !late.found);
+	KTEST_ASSERT(thread_wait_ended() == 0);
+}
+
 #define HOGS	   3
 #define LATENCY_NS (12 * NSEC_PER_MSEC)
 
