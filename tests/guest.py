@@ -10,6 +10,12 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def emulator(argv):
+    """The command line of QEMU with these arguments, disturbed as the environment says (docs/testing.md)."""
+    words = {name: os.environ.get(f"QEMU_{name}", "").split() for name in ("PREFIX", "ACCEL", "EXTRA")}
+    return [*words["PREFIX"], "qemu-system-x86_64", "-accel", *(words["ACCEL"] or ["tcg"]), *argv, *words["EXTRA"]]
+
+
 class Guest:
     """Starts when made. `machine` are QEMU's options for the machine; the console is the first serial line."""
 
@@ -17,13 +23,13 @@ class Guest:
         # pylint: disable=consider-using-with
         self.dir = tempfile.TemporaryDirectory()
         self.monitor = os.path.join(self.dir.name, "monitor")
-        argv = ["qemu-system-x86_64", "-accel", "tcg", *machine, "-display", "none", "-no-reboot", "-net", "none",
+        argv = [*machine, "-display", "none", "-no-reboot", "-net", "none",
                 "-serial", "stdio", "-monitor", f"unix:{self.monitor},server=on,wait=off",
                 "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
                 "-kernel", os.path.join(ROOT, "build", variant, "quire"), "-append", append]
         if initrd:
             argv += ["-initrd", os.path.join(ROOT, "build", initrd)]
-        self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.proc = subprocess.Popen(emulator(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
     def lines(self, quiet, total=float("inf")):
         """Lines as they come; None after `quiet` seconds of silence, and once `total` seconds have gone."""

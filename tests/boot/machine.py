@@ -2,25 +2,31 @@
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pexpect
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from guest import emulator  # noqa: E402 pylint: disable=wrong-import-position
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build")
 PROMPT = r"[#$] $"
 # Exit status of QEMU when the kernel leaves through isa-debug-exit (kernel/ktest.h).
 EXIT_PANIC = 35
+# Seconds after which the wait for an output is a hang. Only a hang may take that long: slow machines are far from it.
+HANG = 600
 
 
 class Machine:
     """Boots when made; a with-statement ends QEMU whatever happened."""
 
     def __init__(self, iso=False, variant="release", kernel=None, initrd=None, append="", init_args="", machine="q35",
-                 cpu="max", smp=1, mem="512M", disk=None, extra=(), timeout=60):
+                 cpu="max", smp=1, mem="512M", disk=None, extra=(), timeout=HANG):
         kernel = kernel or os.path.join(BUILD, variant, "quire")
         initrd = initrd or os.path.join(BUILD, "initrd.ext2")
-        argv = ["-M", machine, "-accel", "tcg", "-cpu", cpu, "-smp", str(smp), "-m", mem, "-display", "none", "-no-reboot",
+        argv = ["-M", machine, "-cpu", cpu, "-smp", str(smp), "-m", mem, "-display", "none", "-no-reboot",
                 "-monitor", "none", "-net", "none",
                 # Keys such as ^C are the guest's.
                 "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
@@ -39,8 +45,9 @@ class Machine:
         argv += list(extra)
         self.timeout = timeout
         self.log = []
-        self.child = pexpect.spawn("qemu-system-x86_64", argv, timeout=timeout, encoding="utf-8",
-                                   codec_errors="replace", dimensions=(50, 200))
+        program, *argv = emulator(argv)
+        self.child = pexpect.spawn(program, argv, timeout=timeout, encoding="utf-8", codec_errors="replace",
+                                   dimensions=(50, 200))
         self.child.logfile_read = self
         # A terminal that does not echo by itself: what comes back is what the guest sent.
         self.child.setecho(False)

@@ -10,7 +10,7 @@ def test_disk_is_clean_after_stress():
     with tempfile.TemporaryDirectory() as tmp:
         disk = os.path.join(tmp, "disk")
         make_disk(disk, 64 << 20, block_size=4096)
-        with Machine(variant="debug", smp=4, disk=disk, timeout=180) as m:
+        with Machine(variant="debug", smp=4, disk=disk) as m:
             m.login()
             assert m.status("mkdir -p /mnt; mount -t ext2 /dev/vda /mnt") == 0
             m.run("cp /bin/busybox /mnt/busybox; mkdir /mnt/work; cd /mnt/work")
@@ -76,7 +76,7 @@ def test_direct_io_on_a_disk():
             with Machine(variant=variant, smp=smp, disk=disk, initrd=os.path.join(BUILD, "test.ext2")) as m:
                 m.login()
                 assert m.status("mkdir /mnt; mount -t ext2 /dev/vda /mnt") == 0
-                out = m.run("TAP_DISK=/mnt /tests/direct", timeout=120)
+                out = m.run("TAP_DISK=/mnt /tests/direct")
                 assert "not ok" not in out and "SKIP" not in out and "ok 17 - block_devices" in out, out
                 assert m.status("umount /mnt") == 0
                 m.poweroff()

@@ -6,8 +6,8 @@ import tempfile
 from machine import EXIT_PANIC, Machine, make_disk
 
 
-def ends_with(pattern, status=None, timeout=30, **kw):
-    with Machine(timeout=timeout, **kw) as m:
+def ends_with(pattern, status=None, **kw):
+    with Machine(**kw) as m:
         m.expect(pattern)
         ended = m.wait_end()
         assert status is None or ended == status, f"QEMU ended with status {ended}"
@@ -57,17 +57,17 @@ def test_init_that_is_no_program_says_so():
 
 def test_too_little_memory_is_told():
     """The machine stops with a line on the serial port; it does not reset (a triple fault would end QEMU)."""
-    with Machine(mem="8M", initrd="none", timeout=20) as m:
+    with Machine(mem="8M", initrd="none") as m:
         m.expect(r"(?i)memory")
 
 
 def test_cpu_without_long_mode_is_told():
-    with Machine(cpu="qemu32", initrd="none", timeout=20) as m:
+    with Machine(cpu="qemu32", initrd="none") as m:
         m.expect(r"(?i)long mode|64-bit")
 
 
 def test_cpu_without_nx_is_told():
-    with Machine(cpu="qemu64,-nx", initrd="none", timeout=20) as m:
+    with Machine(cpu="qemu64,-nx", initrd="none") as m:
         m.expect(r"NX")
 
 

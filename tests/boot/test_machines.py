@@ -24,7 +24,7 @@ NEEDS_MIB = {"32M": 32, "512M": 512, "16G": 3072}
 def boot(machine, cpu, smp, mem, iso):
     if host_memory_mib() < NEEDS_MIB[mem] + 512:
         return f"needs {NEEDS_MIB[mem]} MiB of free memory on the host"
-    with Machine(machine=machine, cpu=cpu, smp=smp, mem=mem, iso=iso, timeout=90) as m:
+    with Machine(machine=machine, cpu=cpu, smp=smp, mem=mem, iso=iso) as m:
         m.login()
         cpus = m.run("grep -c ^processor /proc/cpuinfo").strip()
         assert cpus == str(smp), f"{cpus} CPUs of {smp}"

@@ -3,7 +3,7 @@ import os
 import re
 import tempfile
 
-from machine import BUILD, Machine, fsck, make_disk
+from machine import BUILD, HANG, Machine, fsck, make_disk
 
 TEST_IMAGE = os.path.join(BUILD, "test.ext2")
 
@@ -13,7 +13,7 @@ def pressure(variant, smp, mib=0):
     with tempfile.TemporaryDirectory() as folder:
         disk = os.path.join(folder, "disk")
         make_disk(disk, 256 << 20, 4096)
-        with Machine(variant=variant, smp=smp, mem="64M", initrd=TEST_IMAGE, disk=disk, append="rw", timeout=240) as m:
+        with Machine(variant=variant, smp=smp, mem="64M", initrd=TEST_IMAGE, disk=disk, append="rw") as m:
             m.login()
             m.run("mount /dev/vda /mnt")
             out = m.run(f"BIG_DIR=/mnt BIG_MIB={mib} /tests/pressure; echo status=$?")
@@ -39,7 +39,7 @@ def test_files_larger_than_memory_with_all_checks():
 
 def hogs(variant, smp, mem, tests=""):
     """Whoever asks for more than there is is ended, and nobody else; the kernel says who it was and who asked."""
-    with Machine(variant=variant, smp=smp, mem=mem, initrd=TEST_IMAGE, append="rw", timeout=240) as m:
+    with Machine(variant=variant, smp=smp, mem=mem, initrd=TEST_IMAGE, append="rw") as m:
         m.login()
         out = m.run(f"FILL=1 /tests/oom {tests}; echo status=$?")
         assert "status=0" in out and "not ok" not in out and "SKIP" not in out, out
@@ -76,7 +76,7 @@ def large_blocks(m):
 
 
 def test_memory_lies_together_again_after_maps_of_random_sizes():
-    with Machine(mem="512M", timeout=60 + CHURN // 400) as m:
+    with Machine(mem="512M", timeout=HANG + CHURN // 100) as m:
         m.login()
         # The warm-up: the shell's heap and what is kept for good grow once.
         assert m.status("mapchurn -n 500") == 0

@@ -48,7 +48,7 @@ def check_maps(m):
 
 
 def test_iso_boots_to_a_working_shell():
-    with Machine(iso=True, smp=2, timeout=120) as m:
+    with Machine(iso=True, smp=2) as m:
         m.login()
         check_tools(m)
         check_script(m)

@@ -1,5 +1,5 @@
 """The stress programs on several CPUs, release and debug; memory is as it was afterwards, to the frame and the object."""
-from machine import Machine
+from machine import HANG, Machine
 
 PROGRAMS = ["forkstress", "cowstress", "mmapstress", "filemapstress", "futexstress"]
 
@@ -16,7 +16,7 @@ def without_leak(m, name, work, seconds):
 
 
 def stress(variant, smp, seconds):
-    with Machine(variant=variant, smp=smp, timeout=seconds * 6 + 120) as m:
+    with Machine(variant=variant, smp=smp, timeout=seconds + HANG) as m:
         m.login()
         for program in PROGRAMS:
             without_leak(m, program, lambda length, program=program: m.status(f"{program} -s {length} -r 42 -w 4"), seconds)
@@ -36,7 +36,7 @@ def test_stress_programs_with_2_cpus_and_all_checks():
 
 
 def test_all_stress_programs_together():
-    with Machine(variant="debug", smp=4, timeout=300) as m:
+    with Machine(variant="debug", smp=4) as m:
         m.login()
         without_leak(m, "torture", lambda length: m.status(f"torture -s {length} -r 99"), 15)
         m.poweroff()
