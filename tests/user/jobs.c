@@ -57,8 +57,11 @@ TEST(a_group_that_becomes_orphaned_is_hung_up)
 	CHECK_EQ(pipe(fds), 0);
 	middle = fork();
 	if (middle == 0) {
-		pid_t pid = fork();
+		pid_t pid;
 
+		/* Not the session of who adopts its child. */
+		setsid();
+		pid = fork();
 		if (pid == 0) {
 			signal(SIGHUP, SIG_DFL);
 			setpgid(0, 0);
@@ -192,11 +195,11 @@ TEST(a_process_with_threads_stops_and_goes_on_again_and_again)
 static void *exec_alone(void *arg)
 {
 	char *argv[] = {"sh", "-c", arg, NULL};
-	char path[64];
+	char path[64], state;
 
-	/* Until the main thread is a zombie. */
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
-	usleep(50000);
+	while ((state = tap_state(path)) && state != 'Z')
+		usleep(1000);
 	execv("/bin/sh", argv);
 	_exit(99);
 }
@@ -217,13 +220,14 @@ TEST(exec_of_the_last_thread_takes_the_number_of_the_main_thread)
 
 TEST(the_end_of_a_session_leader_takes_the_terminal_from_its_session)
 {
-	int fds[2], status, tty = open("/dev/tty", O_RDWR);
+	int fds[2], ready[2], status, tty = open("/dev/tty", O_RDWR);
 	pid_t leader;
 	char c = 0;
 
 	if (tty >= 0)
 		close(tty);
 	CHECK_EQ(pipe(fds), 0);
+	CHECK_EQ(pipe(ready), 0);
 	leader = fork();
 	if (leader == 0) {
 		setsid();
@@ -235,14 +239,15 @@ TEST(the_end_of_a_session_leader_takes_the_terminal_from_its_session)
 			pid_t parent = getppid();
 
 			signal(SIGHUP, SIG_IGN);
+			if (write(ready[1], "x", 1) != 1)
+				_exit(1);
 			while (getppid() == parent)
 				usleep(1000);
 			c = open("/dev/tty", O_RDWR) < 0 && errno == ENXIO ? 'y' : 'n';
 			_exit(write(fds[1], &c, 1) != 1);
 		}
 		signal(SIGHUP, SIG_IGN);
-		usleep(20000);
-		_exit(0);
+		_exit(read(ready[0], &c, 1) != 1);
 	}
 	CHECK_EQ(waitpid(leader, &status, 0), leader);
 	if (status == 77 << 8)

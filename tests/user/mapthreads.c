@@ -70,7 +70,7 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 
-	while (tap_ms() - start_ms < MS) {
+	do {
 		unsigned first = next(w) % PAGES, n = 1 + next(w) % (PAGES - first);
 		unsigned char *extra;
 
@@ -85,7 +85,7 @@ static void *work(void *arg)
 		extra[(n - 1) * PAGE] = 1;
 		CHECK_EQ(munmap(extra, n * PAGE), 0);
 		++*w->counter;
-	}
+	} while (tap_ms() - start_ms < MS);
 	return NULL;
 }
 
@@ -114,7 +114,6 @@ TEST(threads_that_edit_and_fault_side_by_side_keep_their_contents)
 	static struct worker ws[WORKERS];
 	unsigned *counters =
 		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned children = 0;
 
 	CHECK(counters != MAP_FAILED);
 	for (int i = 0; i < WORKERS; i++) {
@@ -128,16 +127,14 @@ TEST(threads_that_edit_and_fault_side_by_side_keep_their_contents)
 	start_ms = tap_ms();
 	for (int i = 0; i < WORKERS; i++)
 		CHECK_EQ(pthread_create(&ws[i].thread, NULL, work, &ws[i]), 0);
-	while (tap_ms() - start_ms < MS) {
+	do
 		CHECK_EQ(tap_child(look_twice, ws), 0);
-		children++;
-	}
+	while (tap_ms() - start_ms < MS);
 	for (int i = 0; i < WORKERS; i++) {
 		CHECK_EQ(pthread_join(ws[i].thread, NULL), 0);
 		check_all(&ws[i]);
 		CHECK(counters[i] > 0);
 	}
-	CHECK(children > 0);
 }
 
 #define TOUCHED 200

@@ -108,13 +108,12 @@ TEST(smaps_shows_what_a_child_shares)
 	CHECK_EQ(smap(p, "Private_Dirty"), 16);
 }
 
+/* So large that nobody who looks at each page comes to its end within the time of a test. */
 TEST(smaps_of_a_huge_untouched_area_is_quick)
 {
-	char *p = map((size_t)1 << 30, PROT_READ, ANON | MAP_NORESERVE);
-	long start = tap_ms();
+	char *p = map((size_t)1 << 33, PROT_READ, ANON | MAP_NORESERVE);
 
 	CHECK_EQ(smap(p, "Rss"), 0);
-	CHECK(tap_ms() - start < 5000);
 }
 
 TEST(rollup_is_the_sum)

@@ -44,11 +44,15 @@ TEST(clocks_go_forward)
 
 TEST(the_real_clock_is_in_this_century)
 {
-	struct timeval tv;
+	struct timeval before, after;
+	time_t now;
 
-	CHECK_EQ(gettimeofday(&tv, NULL), 0);
-	CHECK(tv.tv_sec > 1577836800 && tv.tv_usec >= 0 && tv.tv_usec < 1000000);
-	CHECK(labs((long)(time(NULL) - tv.tv_sec)) <= 1);
+	CHECK_EQ(gettimeofday(&before, NULL), 0);
+	CHECK(before.tv_sec > 1577836800 && before.tv_usec >= 0 && before.tv_usec < 1000000);
+	now = time(NULL);
+	CHECK_EQ(gettimeofday(&after, NULL), 0);
+	/* time(2) may be a tick behind. */
+	CHECK(now >= before.tv_sec - 1 && now <= after.tv_sec);
 }
 
 TEST(nanosleep_sleeps_at_least_as_long)
@@ -236,12 +240,16 @@ TEST(profile_counts_where_time_goes)
 	profile_say("begin", EINVAL);
 	profile_say("start 0", EINVAL);
 	profile_say("start 2000", 0);
-	for (start = tap_ms(); tap_ms() - start < 300;)
-		for (volatile int i = 0; i < 10000; i++)
-			;
+	/* As long as it takes: a CPU that stands still takes no samples. */
+	do {
+		for (start = tap_ms(); tap_ms() - start < 100;)
+			for (volatile int i = 0; i < 10000; i++)
+				;
+		user = profile_user_samples(&named);
+	} while (named <= 10);
 	profile_say("stop", 0);
 	user = profile_user_samples(&named);
-	CHECK(user > 10 && named > 10 && named <= user);
+	CHECK(named > 10 && named <= user);
 	CHECK_EQ(profile_user_samples(&named), user);
 	profile_say("clear", 0);
 	CHECK_EQ(profile_user_samples(&named), 0);

@@ -4,10 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#define TEST_SECONDS 30
+#define TEST_SECONDS 240
 #define STATUS_SKIP  77
 
 static struct tap_test *first, **last = &first;
@@ -54,6 +55,33 @@ int tap_signal_of(int (*fn)(void *), void *arg)
 	int status = tap_child(fn, arg);
 
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+char tap_state(const char *path)
+{
+	char text[256], *end;
+	ssize_t n = -1;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	end = strrchr(text, ')');
+	return end ? end[2] : 0;
+}
+
+void tap_until_asleep(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (tap_state(path) != 'S')
+		usleep(1000);
 }
 
 int tap_peek(void *arg)
@@ -146,6 +174,44 @@ static void remove_tree(const char *path)
 	rmdir(path);
 }
 
+static void kill_children(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	char path[64];
+
+	while (dir && (entry = readdir(dir))) {
+		int parent = 0;
+		FILE *f;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.16s/stat", entry->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fscanf(f, "%*d (%*[^)]) %*c %d", &parent) == 1 && parent == getpid())
+			kill(atoi(entry->d_name), SIGKILL);
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* End all processes that a test left: orphans are adopted (main), so all are children in the end. */
+static void end_what_is_left(pid_t group)
+{
+	pid_t pid;
+
+	kill(-group, SIGKILL);
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 || errno != ECHILD) {
+		if (pid == 0) {
+			kill_children();
+			usleep(1000);
+		}
+	}
+}
+
 static int run(const struct tap_test *test, const char *folder)
 {
 	int status;
@@ -158,7 +224,7 @@ static int run(const struct tap_test *test, const char *folder)
 	}
 	pid = fork();
 	if (pid == 0) {
-		/* A group of its own, so that what a failed test leaves running can be ended. */
+		/* A group of its own, for tests that send signals to it. */
 		setpgid(0, 0);
 		if (chdir(folder) < 0)
 			_exit(1);
@@ -168,7 +234,7 @@ static int run(const struct tap_test *test, const char *folder)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	kill(-pid, SIGKILL);
+	end_what_is_left(pid);
 	remove_tree(folder);
 	if (WIFSIGNALED(status))
 		printf("# ended by signal %d (%s)\n", WTERMSIG(status),
@@ -184,6 +250,7 @@ int main(int argc, char **argv)
 
 	for (struct tap_test *t = first; t; t = t->next)
 		count++;
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	printf("1..%d\n", argc > 1 ? argc - 1 : count);
 	snprintf(folder, sizeof(folder), "/tmp/tap.%d", (int)getpid());
 	for (struct tap_test *t = first; t; t = t->next) {

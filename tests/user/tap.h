@@ -7,8 +7,9 @@
  *		CHECK_ERR(read(-1, buf, 1), EBADF);
  *	}
  *
- * Each test runs in a process of its own, in an empty folder, with 30 seconds (only a hang takes that long); the
- * first CHECK that fails ends it. The programs are built for Quire and run on Linux too: there they prove the tests.
+ * Each test runs in a process of its own, in an empty folder, with four minutes (only a hang takes that long); the
+ * first CHECK that fails ends it, and before the next one all its processes are gone. Time decides nothing: a test
+ * waits for a state, however long that takes. The programs are built for Quire and run on Linux too: there they prove the tests.
  */
 #ifndef TESTS_USER_TAP_H
 #define TESTS_USER_TAP_H
@@ -40,6 +41,12 @@ int tap_child(int (*fn)(void *), void *arg);
 
 /* => the signal that ended a child in which fn(arg) runs, 0 if it exited. */
 int tap_signal_of(int (*fn)(void *), void *arg);
+
+/* => the letter of the state in /proc/PID/stat or /proc/PID/task/TID/stat, 0 if there is no such file. */
+char tap_state(const char *path);
+
+/* => when that process sleeps in a wait that a signal ends. */
+void tap_until_asleep(pid_t pid);
 
 /* For tap_signal_of: a read and a write of the byte at arg. */
 int tap_peek(void *arg);

@@ -489,7 +489,7 @@ TEST(fsize_limit_cuts_and_signals)
 
 static int burn(void *arg)
 {
-	struct rlimit lim = {1, 2};
+	struct rlimit lim = {1, 1000};
 
 	(void)arg;
 	setrlimit(RLIMIT_CPU, &lim);

@@ -313,18 +313,25 @@ TEST(raw_calls_check_the_size_of_the_set)
 
 TEST(setitimer_reports_what_is_left)
 {
-	struct itimerval it = {{0, 0}, {100, 500000}}, old;
+	struct itimerval it = {{0, 0}, {10000, 500000}}, old;
+	long start = tap_ms(), took, left;
 
 	CHECK_EQ(setitimer(ITIMER_REAL, &it, NULL), 0);
 	it.it_value.tv_sec = 0;
 	it.it_value.tv_usec = 0;
 	CHECK_EQ(setitimer(ITIMER_REAL, &it, &old), 0);
-	CHECK(old.it_value.tv_sec == 100 && old.it_value.tv_usec <= 500000);
+	took = tap_ms() - start;
+	left = old.it_value.tv_sec * 1000 + old.it_value.tv_usec / 1000;
+	CHECK(left <= 10000500 && left >= 10000500 - took - 2);
 	it.it_value.tv_usec = 1000000;
 	CHECK_ERR(setitimer(ITIMER_REAL, &it, NULL), EINVAL);
 	CHECK_ERR(setitimer(3, &old, NULL), EINVAL);
-	CHECK_EQ(alarm(50), 0);
-	CHECK_EQ(alarm(0), 50);
+	start = tap_ms();
+	CHECK_EQ(alarm(10000), 0);
+	left = alarm(0);
+	took = tap_ms() - start;
+	/* Rounded to the next second. */
+	CHECK(left <= 10000 && left >= 10000 - (took + 500) / 1000);
 }
 
 TEST(virtual_and_profiling_timers_count_work)
