@@ -2,8 +2,8 @@
  * Regular files through the page cache: read, write, mmap and fsync of files whose contents are the
  * pages of inode->object, a file object (ext2) or a zero object (tmpfs).
  *
- * read: per page get (filled, pinned), copy to user with no lock held, unpin. A hole of a zero
- * object has no page and reads as zeros.
+ * read: pin a run of pages that are there (or get the first one filled), copy to user with no lock
+ * held, unpin. A hole of a zero object has no page and reads as zeros.
  *
  * write, under the inode's lock: per page get, reserve its block when it was clean, copy with the
  * nofault copy (the source may be a mapping of this very page, and faulting it in while the page is
@@ -28,19 +28,35 @@ static size_t page_part(uint64_t pos, uint64_t left)
 	return MIN(PAGE_SIZE - (pos & PAGE_MASK), left);
 }
 
-/* The page for reading, pinned; NULL: a hole that has none. */
-static int read_page(struct file *f, struct vm_object *vo, pgidx_t idx, struct page **out)
-{
-	unsigned flags = 0;
+/* The next n bytes of a file: their pages, pinned. No page: they lie in a hole that has none. */
+#define RUN_MAX 16u
+struct run {
+	size_t n;
+	unsigned npages;
+	struct page *pages[RUN_MAX];
+};
 
-	if (vo->kind == VMO_ZERO) {
-		*out = cache_get_resident(vo, idx);
-		return 0;
+/* A run at that position, of `want` bytes at most. 0, or as cache_get. */
+static int get_run(struct file *f, uint64_t at, size_t want, struct run *r)
+{
+	struct vm_object *vo = f->inode->object;
+	size_t from = at & PAGE_MASK;
+	pgidx_t idx = at >> PAGE_SHIFT;
+	unsigned max = (unsigned)MIN(page_count(from + want), RUN_MAX), n;
+
+	r->npages = n = cache_get_run(vo, idx, max, r->pages);
+	if (!n && vo->kind != VMO_ZERO) {
+		unsigned flags = idx == READ_ONCE(f->ra_next) ? CACHE_READAHEAD : 0;
+		int err = cache_get(vo, idx, flags, r->pages);
+
+		if (err)
+			return err;
+		r->npages = 1;
 	}
-	if (idx == READ_ONCE(f->ra_next))
-		flags = CACHE_READAHEAD;
-	WRITE_ONCE(f->ra_next, (uint32_t)idx + 1);
-	return cache_get(vo, idx, flags, out);
+	n = MAX(r->npages, 1u);
+	WRITE_ONCE(f->ra_next, (uint32_t)idx + n);
+	r->n = MIN(n * PAGE_SIZE - from, want);
+	return 0;
 }
 
 ssize_t filemap_read(struct file *f, struct uio *u, uint64_t *pos)
@@ -53,13 +69,12 @@ ssize_t filemap_read(struct file *f, struct uio *u, uint64_t *pos)
 		return filemap_read_direct(f, u, pos);
 	while (u->left && !err) {
 		uint64_t at = *pos, size = READ_ONCE(vo->vo_size);
-		size_t n, missed;
-		struct page *pg;
+		struct run r;
+		size_t missed;
 
 		if (at >= size)
 			break;
-		n = page_part(at, MIN(u->left, size - at));
-		err = read_page(f, vo, at >> PAGE_SHIFT, &pg);
+		err = get_run(f, at, MIN(u->left, size - at), &r);
 		/* The file was cut behind our back. */
 		if (err == -ENXIO) {
 			err = 0;
@@ -67,14 +82,11 @@ ssize_t filemap_read(struct file *f, struct uio *u, uint64_t *pos)
 		}
 		if (err)
 			break;
-		if (pg) {
-			missed = uio_copy_to(u, (char *)page_virt(pg) + (at & PAGE_MASK), n);
-			cache_put(pg);
-		} else {
-			missed = uio_zero(u, n);
-		}
-		*pos = at + n - missed;
-		done += (ssize_t)(n - missed);
+		missed = r.npages ? uio_copy_pages_to(u, r.pages, at & PAGE_MASK, r.n)
+				  : uio_zero(u, r.n);
+		cache_put_run(r.pages, r.npages);
+		*pos = at + r.n - missed;
+		done += (ssize_t)(r.n - missed);
 		if (missed)
 			err = -EFAULT;
 		else

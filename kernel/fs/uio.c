@@ -9,6 +9,7 @@
 
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "mm/page.h"
 #include "usercopy.h"
 
 void uio_init_kernel(struct uio *u, void *buf, size_t n)
@@ -16,26 +17,39 @@ void uio_init_kernel(struct uio *u, void *buf, size_t n)
 	*u = (struct uio){.kbuf = buf, .left = n};
 }
 
+static void next_range(struct uio *u)
+{
+	u->user = u->iov->base;
+	u->room = u->iov->len;
+	u->iov++;
+	u->niov--;
+}
+
 void uio_init_user(struct uio *u, const struct iovec_user *iov, unsigned niov)
 {
 	*u = (struct uio){.iov = iov, .niov = niov};
 	for (unsigned i = 0; i < niov; i++)
 		u->left += iov[i].len;
+	if (niov)
+		next_range(u);
 }
 
 uaddr_t uio_user_range(struct uio *u, size_t *len)
 {
-	for (;;) {
-		const struct iovec_user *v = &u->iov[u->cur];
-
-		if (u->done_in_cur < v->len) {
-			*len = v->len - u->done_in_cur;
-			return v->base + u->done_in_cur;
-		}
-		u->cur++;
-		u->done_in_cur = 0;
-		assert(u->cur < u->niov);
+	while (!u->room) {
+		assert(u->niov);
+		next_range(u);
 	}
+	*len = u->room;
+	return u->user;
+}
+
+/* n bytes of the user range at the cursor are done. */
+static void step(struct uio *u, size_t n)
+{
+	u->user += n;
+	u->room -= n;
+	u->left -= n;
 }
 
 enum uio_move { UIO_TO, UIO_FROM, UIO_FROM_NOFAULT, UIO_ZERO };
@@ -93,12 +107,10 @@ static size_t uio_move(struct uio *u, enum uio_move how, void *buf, size_t n)
 
 		part = MIN(n, len);
 		missed = move_user(how, user, buf, part);
-		part -= missed;
-		u->done_in_cur += part;
-		u->left -= part;
+		step(u, part - missed);
 		if (buf)
 			buf = (char *)buf + part;
-		n -= part;
+		n -= part - missed;
 		if (missed)
 			return n;
 	}
@@ -108,20 +120,51 @@ static size_t uio_move(struct uio *u, enum uio_move how, void *buf, size_t n)
 void uio_advance(struct uio *u, size_t n)
 {
 	assert(n <= u->left);
-	u->left -= n;
 	while (n) {
 		size_t len;
 
 		uio_user_range(u, &len);
 		len = MIN(len, n);
-		u->done_in_cur += len;
+		step(u, len);
 		n -= len;
 	}
 }
 
+/* Do the next n bytes lie in one user range, one that a program may name? */
+static inline bool in_one_range(const struct uio *u, size_t n)
+{
+	return likely(n <= u->room && user_range_ok(u->user, n));
+}
+
 size_t uio_copy_to(struct uio *u, const void *src, size_t n)
 {
-	return uio_move(u, UIO_TO, (void *)(uintptr_t)src, n);
+	size_t missed;
+
+	if (!in_one_range(u, n))
+		return uio_move(u, UIO_TO, (void *)(uintptr_t)src, n);
+	missed = user_copy_faulting((void *)u->user, src, n);
+	step(u, n - missed);
+	return missed;
+}
+
+size_t uio_copy_pages_to(struct uio *u, struct page *const *pages, size_t from, size_t n)
+{
+	bool straight = in_one_range(u, n);
+	size_t left = n, missed = 0;
+	uaddr_t user = u->user;
+
+	for (; left && !missed; pages++, from = 0) {
+		size_t part = MIN(PAGE_SIZE - from, left);
+		void *src = (char *)page_virt(*pages) + from;
+
+		missed = straight ? user_copy_faulting((void *)user, src, part)
+				  : uio_move(u, UIO_TO, src, part);
+		user += part;
+		left -= part - missed;
+	}
+	if (straight)
+		step(u, n - left);
+	return left;
 }
 
 size_t uio_copy_from(struct uio *u, void *dst, size_t n)
@@ -156,7 +199,7 @@ int uio_fault_in(const struct uio *u, size_t n, bool write)
 
 		if (user_fault_in(user, write))
 			return first ? -EFAULT : 0;
-		at.done_in_cur += part;
+		step(&at, part);
 		n -= part;
 	}
 	return 0;

@@ -4,16 +4,19 @@
 
 #include "mm/types.h"
 
+struct page;
+
 struct iovec_user {
 	uaddr_t base;
 	uint64_t len;
 };
 
 struct uio {
-	const struct iovec_user *iov; /* user ranges, or NULL */
-	unsigned niov, cur;	      /* current range */
-	uint64_t done_in_cur;
-	void *kbuf;    /* kernel buffer when iov is NULL */
+	uaddr_t user;		      /* the cursor ... */
+	uint64_t room;		      /* ... and what its range still has; 0: the next one is due */
+	const struct iovec_user *iov; /* the user ranges behind it; NULL: a kernel buffer */
+	unsigned niov;
+	void *kbuf;
 	uint64_t left; /* bytes not yet moved */
 	/* how a write is done, beside what the file's flags ask for */
 	bool append;
@@ -28,6 +31,8 @@ void uio_init_user(struct uio *u, const struct iovec_user *iov, unsigned niov);
  * uio_fault_in makes the next bytes resident.
  */
 size_t uio_copy_to(struct uio *u, const void *src, size_t n); /* kernel -> memory */
+/* The same from pages, beginning at byte `from` of the first. */
+size_t uio_copy_pages_to(struct uio *u, struct page *const *pages, size_t from, size_t n);
 size_t uio_copy_from(struct uio *u, void *dst, size_t n);
 size_t uio_copy_from_nofault(struct uio *u, void *dst, size_t n);
 size_t uio_zero(struct uio *u, size_t n);

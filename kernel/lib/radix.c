@@ -52,7 +52,8 @@ static inline bool beyond(uint64_t idx, unsigned height)
 	return height < HEIGHT_MAX && idx >> (BITS * height);
 }
 
-void *radix_get(const struct radix *r, uint64_t idx)
+/* The bottom node of idx, or NULL. */
+static inline const struct radix_node *bottom(const struct radix *r, uint64_t idx)
 {
 	const struct radix_node *n = r->root;
 
@@ -60,7 +61,23 @@ void *radix_get(const struct radix *r, uint64_t idx)
 		return NULL;
 	for (unsigned level = r->height; n && level > 1; level--)
 		n = n->slots[slot_of(idx, level)];
+	return n;
+}
+
+void *radix_get(const struct radix *r, uint64_t idx)
+{
+	const struct radix_node *n = bottom(r, idx);
+
 	return n ? n->slots[slot_of(idx, 1)] : NULL;
+}
+
+void *const *radix_slots(const struct radix *r, uint64_t idx, unsigned *n)
+{
+	const struct radix_node *node = bottom(r, idx);
+	unsigned first = slot_of(idx, 1);
+
+	*n = node ? MIN(*n, FANOUT - first) : 0;
+	return node ? &node->slots[first] : NULL;
 }
 
 /* How many nodes an insertion of idx has to make, and what the height becomes. */

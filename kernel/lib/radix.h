@@ -20,6 +20,11 @@ size_t radix_node_size(void);
 
 void radix_init(struct radix *r);
 void *radix_get(const struct radix *r, uint64_t idx);
+/*
+ * The slots of idx and of the indices behind it, *n of them at most and as far as one node holds
+ * them (then *n says how many). An empty slot is NULL.
+ */
+void *const *radix_slots(const struct radix *r, uint64_t idx, unsigned *n);
 /* 0, -EEXIST or -ENOMEM (nothing changed). */
 int __must_check radix_insert(struct radix *r, uint64_t idx, void *item);
 /* Returns the item that was there, or NULL. Frees nodes that became empty. */

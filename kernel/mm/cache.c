@@ -260,20 +260,34 @@ int cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **o
 	}
 }
 
+unsigned cache_get_run(struct vm_object *vo, pgidx_t idx, unsigned max, struct page **pages)
+{
+	void *const *slots;
+	unsigned n;
+	pgidx_t end;
+
+	rw_read_lock(&vo->lock);
+	end = object_end(vo);
+	max = idx < end ? (unsigned)MIN(max, end - idx) : 0;
+	slots = radix_slots(&vo->vo_pages, idx, &max);
+	for (n = 0; n < max; n++) {
+		struct page *pg = slots[n];
+
+		if (!pg || !page_is(pg, PG_VALID))
+			break;
+		page_pin(pg);
+		mark_used(pg);
+		pages[n] = pg;
+	}
+	rw_read_unlock(&vo->lock);
+	return n;
+}
+
 struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx)
 {
 	struct page *pg;
 
-	rw_read_lock(&vo->lock);
-	pg = radix_get(&vo->vo_pages, idx);
-	if (pg && page_is(pg, PG_VALID))
-		page_pin(pg);
-	else
-		pg = NULL;
-	rw_read_unlock(&vo->lock);
-	if (pg)
-		mark_used(pg);
-	return pg;
+	return cache_get_run(vo, idx, 1, &pg) ? pg : NULL;
 }
 
 struct page *cache_get_present(struct vm_object *vo, pgidx_t idx)
@@ -307,6 +321,11 @@ uint64_t cache_count_resident(struct vm_object *vo, pgidx_t first, pgidx_t last)
 void cache_put(struct page *pg)
 {
 	page_unpin(pg);
+}
+
+void cache_put_run(struct page *const *pages, unsigned n)
+{
+	page_unpin_all(pages, n);
 }
 
 void cache_mark_dirty(struct page *pg)

@@ -24,12 +24,19 @@
 int __must_check cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **out);
 /* Resident and VALID, pinned, or NULL. Does not sleep on I/O. */
 struct page *cache_get_resident(struct vm_object *vo, pgidx_t idx);
+/*
+ * The pages from idx on that are resident, VALID and inside the size, pinned, up to the first that
+ * is not, `max` at most, and as far as one node of the tree holds them. Returns how many; 0: the
+ * first one is not there. Does not sleep on I/O.
+ */
+unsigned cache_get_run(struct vm_object *vo, pgidx_t idx, unsigned max, struct page **pages);
 /* The page if it is there, VALID and pinned, or NULL; waits for one that is being filled. => as
  * cache_get */
 struct page *cache_get_present(struct vm_object *vo, pgidx_t idx);
 /* How many pages of [first, last] are there. */
 uint64_t cache_count_resident(struct vm_object *vo, pgidx_t first, pgidx_t last);
 void cache_put(struct page *pg); /* drop the pin */
+void cache_put_run(struct page *const *pages, unsigned n);
 /* => pinned. Queues the object for the flusher. */
 void cache_mark_dirty(struct page *pg);
 /* Wait until the page is not BUSY/WRITING. => pinned, no mm lock held. 0 or -EINTR (killable) */

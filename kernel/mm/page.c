@@ -30,8 +30,6 @@
 struct page *page_array;
 pfn_t page_array_count;
 
-#define ONE_SHARE ((uint64_t)1)
-#define ONE_PIN	  ((uint64_t)1 << 32)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "shares are the low half of counts");
 _Static_assert(offsetof(struct page, pins) == offsetof(struct page, shares) + 4, "pins follow");
 
@@ -48,11 +46,6 @@ bool page_is_ram(pfn_t pfn)
 	return pfn < page_array_count && page_type(&page_array[pfn]) != PG_RESERVED;
 }
 
-void page_pin(struct page *pg)
-{
-	__atomic_fetch_add(&pg->counts, ONE_PIN, __ATOMIC_RELAXED);
-}
-
 /* The last count went: nobody else can find the frame any more. */
 static void page_release(struct page *pg)
 {
@@ -62,24 +55,35 @@ static void page_release(struct page *pg)
 
 bool page_unshare(struct page *pg)
 {
-	uint64_t old = __atomic_fetch_sub(&pg->counts, ONE_SHARE, __ATOMIC_ACQ_REL);
+	uint64_t old = __atomic_fetch_sub(&pg->counts, PAGE_ONE_SHARE, __ATOMIC_ACQ_REL);
 
 	assert((uint32_t)old != 0);
-	if (old != ONE_SHARE)
+	if (old != PAGE_ONE_SHARE)
 		return false;
+	page_release(pg);
+	return true;
+}
+
+static inline bool unpin(struct page *pg)
+{
+	uint64_t old = __atomic_fetch_sub(&pg->counts, PAGE_ONE_PIN, __ATOMIC_ACQ_REL);
+
+	if (likely(old > PAGE_ONE_PIN))
+		return false;
+	assert(old == PAGE_ONE_PIN);
 	page_release(pg);
 	return true;
 }
 
 bool page_unpin(struct page *pg)
 {
-	uint64_t old = __atomic_fetch_sub(&pg->counts, ONE_PIN, __ATOMIC_ACQ_REL);
+	return unpin(pg);
+}
 
-	assert(old >> 32 != 0);
-	if (old != ONE_PIN)
-		return false;
-	page_release(pg);
-	return true;
+void page_unpin_all(struct page *const *pages, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		unpin(pages[i]);
 }
 
 uint32_t page_set_flags(struct page *pg, uint32_t bits)

@@ -45,6 +45,9 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == 32, "struct page");
 
+#define PAGE_ONE_SHARE ((uint64_t)1)
+#define PAGE_ONE_PIN   ((uint64_t)1 << 32)
+
 /* Type (low bits of flags), set at allocation by the one that takes the frame. */
 #define PG_TYPE_MASK 0x0fu
 #define PG_FREE	     0x01u /* in the buddy */
@@ -97,15 +100,19 @@ struct page *page_from_virt(const void *va);
 /* Does the pfn have a descriptor of RAM (not RESERVED)? */
 bool page_is_ram(pfn_t pfn);
 
-/* Shares and pins. The puts return true when they freed the frame. */
+/* Shares and pins. The puts of one page return true when they freed the frame. */
 static inline void page_share(struct page *pg)
 {
 	/* The low half of counts; it never overflows into the pins. */
-	__atomic_fetch_add(&pg->counts, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&pg->counts, PAGE_ONE_SHARE, __ATOMIC_RELAXED);
 }
 bool page_unshare(struct page *pg);
-void page_pin(struct page *pg);
+static inline void page_pin(struct page *pg)
+{
+	__atomic_fetch_add(&pg->counts, PAGE_ONE_PIN, __ATOMIC_RELAXED);
+}
 bool page_unpin(struct page *pg);
+void page_unpin_all(struct page *const *pages, unsigned n);
 static inline uint32_t page_shares(const struct page *pg)
 {
 	return LOAD_ACQUIRE(pg->shares);

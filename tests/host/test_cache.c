@@ -95,6 +95,101 @@ static void read_ahead_stops_at_the_end_and_at_what_is_there(void **state)
 	cache_put(last);
 }
 
+/* A run from idx on: as long as that, in order, one pin more each; gives it back. */
+static void expect_run(pgidx_t idx, unsigned max, unsigned n)
+{
+	struct page *pages[70];
+
+	assert_int_equal(cache_get_run(p.vo, idx, max, pages), n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(pages[i]->index, idx + i);
+		assert_int_equal(bytes(pages[i])[9], host_pager_byte(idx + i, 9));
+		assert_int_equal(page_pins(pages[i]), 1);
+	}
+	cache_put_run(pages, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(page_pins(pages[i]), 0);
+}
+
+static void a_run_is_what_lies_side_by_side(void **state)
+{
+	(void)state;
+	expect_run(0, 16, 0);
+	for (unsigned i = 2; i < 10; i++)
+		if (i != 6)
+			cache_put(get(i, 0));
+	expect_run(1, 16, 0);
+	expect_run(2, 16, 4);
+	expect_run(2, 3, 3);
+	expect_run(5, 16, 1);
+	expect_run(6, 16, 0);
+	expect_run(7, 16, 3);
+	expect_run(7, 0, 0);
+	assert_int_equal(p.fills, 7);
+}
+
+static void a_run_stops_at_a_page_that_is_being_filled(void **state)
+{
+	struct page *pg;
+
+	(void)state;
+	cache_put(get(16, CACHE_READAHEAD));
+	pg = get(20, 0);
+	page_set_flags(pg, PG_BUSY);
+	page_clear_flags(pg, PG_VALID);
+	cache_put(pg);
+	expect_run(16, 16, 4);
+	expect_run(20, 16, 0);
+	expect_run(21, 16, 11);
+	page_set_flags(pg, PG_VALID);
+	cache_clear_and_wake(pg, PG_BUSY);
+	expect_run(16, 16, 16);
+}
+
+/* A page past a smaller size is still there while it is being written. */
+static void a_run_stops_at_the_end(void **state)
+{
+	uint64_t size = p.vo->vo_size;
+
+	(void)state;
+	cache_put(get(48, CACHE_READAHEAD));
+	expect_run(60, 16, 4);
+	expect_run(64, 16, 0);
+	expect_run(UINT64_MAX >> PAGE_SHIFT, 16, 0);
+	p.vo->vo_size = 50 * PAGE_SIZE + 1;
+	expect_run(48, 16, 3);
+	expect_run(51, 16, 0);
+	p.vo->vo_size = size;
+}
+
+static void runs_go_on_in_the_next_node_of_the_tree(void **state)
+{
+	(void)state;
+	host_pager_destroy(&p);
+	host_pager_init(&p, 140, 140 * PAGE_SIZE);
+	for (unsigned i = 0; i < 140; i += 4)
+		cache_put(get(i, CACHE_READAHEAD));
+	expect_run(60, 16, 4);
+	expect_run(64, 70, 64);
+	expect_run(128, 70, 12);
+}
+
+static void pages_of_a_run_live_on_when_they_are_cut_off(void **state)
+{
+	struct page *pages[16];
+
+	(void)state;
+	cache_put(get(16, CACHE_READAHEAD));
+	assert_int_equal(cache_get_run(p.vo, 16, 16, pages), 16);
+	assert_int_equal(cache_drop_clean(p.vo), 0);
+	cache_truncate(p.vo, 20 * PAGE_SIZE);
+	assert_int_equal(p.vo->npages, 4);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(bytes(pages[i])[9], host_pager_byte(16 + i, 9));
+	cache_put_run(pages, 16);
+	expect_run(16, 16, 4);
+}
+
 static void past_the_size_is_enxio(void **state)
 {
 	struct page *pg;
@@ -280,10 +375,10 @@ static void reclaim_spares_what_was_used_since_its_last_visit(void **state)
 	assert_int_equal(cache_drop_some(p.vo, 100, false), 8); /* brought in, never used again */
 	for (unsigned i = 0; i < 8; i++)
 		cache_put(get(i, 0));
-	pg = cache_get_resident(p.vo, 3);
-	cache_put(pg);
+	expect_run(3, 1, 1);
 	assert_int_equal(cache_drop_some(p.vo, 100, false), 7);
-	assert_ptr_equal(cache_get_resident(p.vo, 3), pg);
+	pg = cache_get_resident(p.vo, 3);
+	assert_non_null(pg);
 	cache_put(pg);
 	assert_int_equal(cache_drop_some(p.vo, 100, true), 1);
 }
@@ -421,6 +516,11 @@ int main(void)
 	WITH_PAGER(get_reads_the_page_once);
 	WITH_PAGER(read_ahead_is_one_request);
 	WITH_PAGER(read_ahead_stops_at_the_end_and_at_what_is_there);
+	WITH_PAGER(a_run_is_what_lies_side_by_side);
+	WITH_PAGER(a_run_stops_at_a_page_that_is_being_filled);
+	WITH_PAGER(a_run_stops_at_the_end);
+	WITH_PAGER(runs_go_on_in_the_next_node_of_the_tree);
+	WITH_PAGER(pages_of_a_run_live_on_when_they_are_cut_off);
 	WITH_PAGER(past_the_size_is_enxio);
 	WITH_PAGER(a_failed_fill_leaves_nothing);
 	WITH_PAGER(nofill_gives_zeros_and_reads_nothing);

@@ -297,6 +297,19 @@ static void compare_walk(const struct radix *r, const struct radix_model *m, boo
 	}
 }
 
+/* Some slots from idx on say what radix_get says one by one; none of them is left out in a node. */
+static void compare_slots(const struct radix *r, uint64_t idx, unsigned want)
+{
+	unsigned n = want, near = 64 - idx % 64;
+	void *const *slots = radix_slots(r, idx, &n);
+
+	if (!slots)
+		assert_null(radix_get(r, idx));
+	assert_int_equal(n, slots ? MIN(want, near) : 0);
+	for (unsigned i = 0; i < n; i++)
+		assert_ptr_equal(slots[i], radix_get(r, idx + i));
+}
+
 static void radix_step(struct radix *r, struct radix_model *m, struct host_rng *rng)
 {
 	unsigned i = (unsigned)(host_rand(rng) % SLOTS);
@@ -337,6 +350,7 @@ static void radix_step(struct radix *r, struct radix_model *m, struct host_rng *
 		break;
 	}
 	assert_ptr_equal(radix_get(r, m->idx[i]), m->item[i]);
+	compare_slots(r, m->idx[i], (unsigned)(host_rand(rng) % 70));
 }
 
 static void radix_agrees_with_a_model(void **state)

@@ -148,6 +148,16 @@ static void no_write_is_lost_between_write_back_and_drop(void **state)
 	}
 }
 
+static void get_run(pgidx_t idx)
+{
+	struct page *pages[16];
+	unsigned n = cache_get_run(p.vo, idx, 16, pages);
+
+	for (unsigned i = 0; i < n; i++)
+		assert_true(page_is(pages[i], PG_VALID) && page_pins(pages[i]));
+	cache_put_run(pages, n);
+}
+
 static void get_or_truncate(void *arg)
 {
 	struct host_rng r = {cpu_id() * 31 + 3};
@@ -166,6 +176,7 @@ static void get_or_truncate(void *arg)
 		}
 		if (cpu_id() == 2)
 			(void)!cache_write_back(p.vo, 0, UINT64_MAX);
+		get_run(host_rand(&r) % NPAGES);
 		if (cache_get(p.vo, host_rand(&r) % NPAGES, CACHE_READAHEAD, &pg))
 			continue;
 		cache_mark_dirty(pg);

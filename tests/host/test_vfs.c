@@ -195,6 +195,83 @@ static void a_write_whose_source_faults_moves_what_it_can(void **state)
 	file_put(f);
 }
 
+#define MANY (40 * PAGE_SIZE)
+
+static uint8_t byte_at(uint64_t pos)
+{
+	uint64_t page = pos / PAGE_SIZE;
+
+	return page == 5 || page == 6 || page >= 37 ? 0 : (uint8_t)(page * 13 + pos * 7 + 1);
+}
+
+/* Forty pages less one byte; the 5th, the 6th and those from the 37th on are holes. */
+static struct file *file_with_holes(void)
+{
+	struct file *f = open_ok("/t/f", O_CREAT | O_RDWR);
+
+	for (uint64_t page = 0; page < 37; page++) {
+		uint8_t buf[PAGE_SIZE];
+
+		if (page == 5 || page == 6)
+			continue;
+		for (uint64_t i = 0; i < PAGE_SIZE; i++)
+			buf[i] = byte_at(page * PAGE_SIZE + i);
+		assert_int_equal(file_write_kernel(f, buf, PAGE_SIZE, page * PAGE_SIZE), PAGE_SIZE);
+	}
+	assert_int_equal(path_truncate(&f->path, MANY - 1), 0);
+	return f;
+}
+
+static void a_read_goes_over_pages_holes_and_parts_of_memory(void **state)
+{
+	static const uint64_t starts[] = {
+		0, 1, 4095, 4 * 4096 + 9, 5 * 4096, 30 * 4096 + 1, MANY - 2, MANY};
+	struct iovec_user iov[] = {{USER_BASE + 3, 5000}, {USER_BASE, 0},
+		{USER_BASE + 6001, 20 * PAGE_SIZE}, {USER_BASE + 30 * PAGE_SIZE, 1},
+		{USER_BASE + 31 * PAGE_SIZE, 3 * PAGE_SIZE}, {USER_BASE, 0}};
+	struct file *f = file_with_holes();
+
+	(void)state;
+	for (unsigned s = 0; s < ARRAY_SIZE(starts); s++) {
+		uint64_t pos = starts[s], at = pos;
+		uint64_t want = MIN(5000 + 23 * PAGE_SIZE + 1, MAX(MANY - 1, pos) - pos);
+		struct uio u;
+
+		memset(host_user, 0xee, sizeof(host_user));
+		uio_init_user(&u, iov, ARRAY_SIZE(iov));
+		assert_int_equal(file_read(f, &u, &pos), want);
+		assert_int_equal(pos, starts[s] + want);
+		for (unsigned v = 0; v < ARRAY_SIZE(iov); v++)
+			for (uint64_t i = 0; i < iov[v].len; i++, at++)
+				assert_int_equal(host_user[iov[v].base - USER_BASE + i],
+					at < pos ? byte_at(at) : 0xee);
+	}
+	file_put(f);
+}
+
+static void a_read_whose_memory_ends_in_a_run_moves_what_it_can(void **state)
+{
+	static const uint64_t room[] = {0, 1, 100, PAGE_SIZE, 3 * PAGE_SIZE + 7};
+	struct file *f = file_with_holes();
+
+	(void)state;
+	for (unsigned s = 0; s < ARRAY_SIZE(room); s++) {
+		struct iovec_user iov = {
+			USER_BASE + USER_PAGES * PAGE_SIZE - room[s], 16 * PAGE_SIZE};
+		uint64_t pos = 8 * PAGE_SIZE + 5;
+		struct uio u;
+
+		uio_init_user(&u, &iov, 1);
+		assert_int_equal(file_read(f, &u, &pos), room[s] ? (int64_t)room[s] : -EFAULT);
+		assert_int_equal(pos, 8 * PAGE_SIZE + 5 + room[s]);
+		assert_int_equal(u.left, 16 * PAGE_SIZE - room[s]);
+		for (uint64_t i = 0; i < room[s]; i++)
+			assert_int_equal(host_user[USER_PAGES * PAGE_SIZE - room[s] + i],
+				byte_at(8 * PAGE_SIZE + 5 + i));
+	}
+	file_put(f);
+}
+
 static void walk_knows_dots_slashes_and_kinds(void **state)
 {
 	char longname[400];
@@ -760,6 +837,8 @@ int main(void)
 	CLEAN(append_writes_at_the_end);
 	CLEAN(truncate_cuts_and_grows_with_zeros);
 	CLEAN(a_write_whose_source_faults_moves_what_it_can);
+	CLEAN(a_read_goes_over_pages_holes_and_parts_of_memory);
+	CLEAN(a_read_whose_memory_ends_in_a_run_moves_what_it_can);
 	CLEAN(walk_knows_dots_slashes_and_kinds);
 	CLEAN(links_are_followed_up_to_a_limit);
 	CLEAN(open_creates_through_links_and_refuses_what_linux_refuses);

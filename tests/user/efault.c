@@ -75,6 +75,24 @@ TEST(read_up_to_a_hole_is_short)
 	CHECK_EQ((unsigned char)*edge, tap_byte(0));
 }
 
+TEST(a_long_read_up_to_a_hole_is_short)
+{
+	size_t room = 5 * PAGE + 17;
+	int fd = tap_file("long", 20 * PAGE);
+	unsigned char *p =
+		mmap(NULL, 7 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(p != MAP_FAILED && munmap(p + 6 * PAGE, PAGE) == 0);
+	p += 6 * PAGE - room;
+	CHECK_EQ(lseek(fd, 3, SEEK_SET), 3);
+	CHECK_EQ(syscall(SYS_read, fd, p, 16 * PAGE), room);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 3 + room);
+	for (size_t i = 0; i < room; i++)
+		CHECK_EQ(p[i], tap_byte(3 + i));
+	CHECK_ERR(syscall(SYS_read, fd, p + room, 16 * PAGE), EFAULT);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 3 + room);
+}
+
 TEST(write_from_the_edge_of_a_hole_is_short)
 {
 	unsigned char c;

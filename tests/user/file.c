@@ -108,6 +108,30 @@ TEST(read_gives_what_is_there_and_0_at_the_end)
 	CHECK_EQ(read(fd, buf, 0), 0);
 }
 
+TEST(long_reads_go_over_holes_and_parts_of_memory_up_to_the_end)
+{
+	static unsigned char a[40 * PAGE], b[40 * PAGE];
+	const size_t size = 30 * PAGE + 77;
+	int fd = tap_file("file", size);
+
+	CHECK_EQ(ftruncate(fd, 20 * (off_t)PAGE + 5), 0);
+	CHECK_EQ(ftruncate(fd, (off_t)size), 0);
+	for (size_t from = 0; from < size; from += 3 * PAGE + 1001) {
+		struct iovec parts[3] = {{a, 5000}, {a, 0}, {b + 1, 22 * PAGE}};
+		size_t want = size - from < 5000 + 22 * PAGE ? size - from : 5000 + 22 * PAGE;
+
+		CHECK_EQ(lseek(fd, (off_t)from, SEEK_SET), from);
+		CHECK_EQ(readv(fd, parts, 3), want);
+		CHECK_EQ(lseek(fd, 0, SEEK_CUR), from + want);
+		for (size_t i = 0; i < want; i++) {
+			size_t at = from + i;
+
+			CHECK_EQ(i < 5000 ? a[i] : b[1 + i - 5000],
+				at < 20 * PAGE + 5 ? tap_byte(at) : 0);
+		}
+	}
+}
+
 TEST(read_of_a_directory_is_eisdir)
 {
 	int fd = open(".", O_RDONLY);

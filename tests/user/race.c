@@ -508,6 +508,55 @@ TEST(truncate_beside_faults_of_private_maps)
 	shrink(MAP_PRIVATE);
 }
 
+#define READ_PAGES 20
+
+/* Reads what was written or zeros, and not more than the file ever had. */
+static void *read_shrinking(void *arg)
+{
+	int fd = ((struct shrinking *)arg)->fd;
+	unsigned char *buf = map(READ_PAGES + 1, MAP_PRIVATE);
+
+	while (!stop) {
+		ssize_t n = pread(fd, buf, (READ_PAGES + 1) * PAGE, 100);
+
+		if (n < 0 || n > (ssize_t)(READ_PAGES * PAGE - 100))
+			return "strange length";
+		for (ssize_t i = 0; i < n; i++)
+			if (buf[i] != 0 && buf[i] != 0x33)
+				return "strange contents";
+	}
+	return NULL;
+}
+
+static void shrink_beside_reads(int fd)
+{
+	static unsigned char bytes[READ_PAGES * PAGE];
+	struct shrinking s = {fd, NULL};
+	pthread_t threads[2];
+
+	memset(bytes, 0x33, sizeof(bytes));
+	race_begin();
+	threads[0] = start(read_shrinking, &s);
+	threads[1] = start(read_shrinking, &s);
+	for (unsigned i = 0; racing(); i++) {
+		size_t cut = i % READ_PAGES * PAGE + i % 7;
+
+		CHECK_EQ(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+		CHECK_EQ(ftruncate(fd, (off_t)cut), 0);
+		CHECK_EQ(lseek(fd, 0, SEEK_END), cut);
+	}
+	stop = 1;
+	finish(threads[0]);
+	finish(threads[1]);
+	CHECK_EQ(close(fd), 0);
+}
+
+TEST(truncate_beside_reads)
+{
+	shrink_beside_reads(tap_file("file", 0));
+	shrink_beside_reads(memfd_create("file", 0));
+}
+
 /*
  * Stacks (CVE-2023-3269)
  */
