@@ -85,6 +85,7 @@ help:
 	@echo 'make debug         the same, waiting for gdb on port 1234'
 	@echo 'make test          all tests; ends in "N passed, N failed"'
 	@echo 'make test-LEVEL    one level: check host fuzz kernel user boot (TEST=name: only that)'
+	@echo 'make test-jitter   host tests with threads that are held up by chance (SEEDS="1 2 3" TEST=name)'
 	@echo 'make test-boot-all every machine, CPU model, CPU count and memory size'
 	@echo 'make test-churn    a million maps of random sizes, and every frame back in its place'
 	@echo 'make fuzz          the model fuzzer of the memory system, for an hour or SECONDS=N'

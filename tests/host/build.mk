@@ -42,9 +42,19 @@ $(HOST)/asan/%: $(HOST)/asan/obj/tests/host/%.o $(HOST)/asan/libquire.a
 $(HOST)/tsan/%: $(HOST)/tsan/obj/tests/host/%.o $(HOST)/tsan/libquire.a
 	$(Q)$(HOST_CC) $(HOST_TSAN) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(HOST_LIBS)
 
-.PHONY: test-host host
+# Those of the given programs that TEST asks for.
+host_wanted = $(foreach b,$(1),$(if $(TEST),$(if $(findstring $(TEST),$(b)),$(b)),$(b)))
+
+.PHONY: test-host test-jitter host
 host: $(HOST_BIN) $(HOST_BIN_TSAN)
 test-host: host
-	$(Q)tests/host/run.sh $(foreach b,$(HOST_BIN) $(HOST_BIN_TSAN),$(if $(TEST),$(if $(findstring $(TEST),$(b)),$(b)),$(b)))
+	$(Q)tests/host/run.sh $(call host_wanted,$(HOST_BIN) $(HOST_BIN_TSAN))
+
+# The concurrent ones with bad luck: host_jitter in fakes/host.h. Whatever fails is a bug, of the kernel or of the test.
+SEEDS ?= 1 2 3 4 5
+HOST_JITTERED := $(HOST)/asan/test_pressure $(filter $(HOST)/asan/test_mt_%,$(HOST_BIN)) $(HOST_BIN_TSAN)
+
+test-jitter: host
+	$(Q)for s in $(SEEDS); do HOST_JITTER=$$s tests/host/run.sh $(call host_wanted,$(HOST_JITTERED)) || bad=1; done; [ -z "$$bad" ]
 
 -include $(shell find $(HOST) -name '*.d' 2>/dev/null)

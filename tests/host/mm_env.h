@@ -190,6 +190,15 @@ static __maybe_unused void env_file_end(struct vm_object *vo)
 	vm_object_put(vo);
 }
 
+static __maybe_unused void env_make_dirty(struct vm_object *vo, pgidx_t idx)
+{
+	struct page *pg;
+
+	assert_int_equal(cache_get(vo, idx, 0, &pg), 0);
+	cache_mark_dirty(pg);
+	cache_put(pg);
+}
+
 static __maybe_unused unsigned env_vmaps(void)
 {
 	return ctx->nvmaps;

@@ -64,16 +64,53 @@ static __maybe_unused void mt_meet(struct mt_barrier *b, uint32_t n)
 		sched_yield();
 }
 
+/* Flags by which CPUs tell each other how far they are. */
+static __maybe_unused bool mt_is_set(const uint32_t *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
+}
+
+static __maybe_unused void mt_set(uint32_t *flag)
+{
+	__atomic_store_n(flag, 1, __ATOMIC_SEQ_CST);
+}
+
+static __maybe_unused void mt_until(const uint32_t *flag)
+{
+	while (!mt_is_set(flag))
+		sched_yield();
+}
+
+static __maybe_unused void mt_until_sleeps(unsigned cpu)
+{
+	while (!host_sleeps(cpu))
+		sched_yield();
+}
+
 static uint32_t mt_over;
 
 static inline bool mt_running(void)
 {
-	return !__atomic_load_n(&mt_over, __ATOMIC_SEQ_CST);
+	return !mt_is_set(&mt_over);
 }
 
 static __maybe_unused void mt_end(void)
 {
-	__atomic_store_n(&mt_over, 1, __ATOMIC_SEQ_CST);
+	mt_set(&mt_over);
+}
+
+/* Until the end store v to a byte of ours in random pages: each store succeeds or ends with `refused`. */
+static __maybe_unused void mt_store_about(vaddr_t area, unsigned pages, uint8_t v, int refused)
+{
+	struct host_rng r = {cpu_id() + 13};
+
+	env_load(ctx);
+	while (mt_running()) {
+		int err = mt_store(ctx, area + PG(host_rand(&r) % pages) + cpu_id(), v);
+
+		mt_must(err == 0 || err == refused);
+	}
+	env_load(NULL);
 }
 
 /* Run fn on CPUs 1 .. n, with ctx loaded unless fn loads another. */

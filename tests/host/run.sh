@@ -7,7 +7,7 @@ passed=0
 failed=0
 for t in "$@"; do
 	name=$(basename "$(dirname "$t")")/$(basename "$t")
-	echo "# $name"
+	echo "# $name${HOST_JITTER:+, jitter $HOST_JITTER}"
 	CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$t" >"$tmp" 2>&1
 	status=$?
 	ok=$(grep -c '^ok' "$tmp")

@@ -87,6 +87,7 @@ struct cpu *this_cpu(void)
 {
 	if (!current_cpu)
 		host_enter_cpu(0);
+	host_jitter();
 	if (unlikely(step_fn))
 		step();
 	return current_cpu;
@@ -122,6 +123,7 @@ void irq_restore(irqflags_t flags)
 	(void)flags;
 	irq_depth_of[id]--;
 	pthread_mutex_unlock(&irq_lock[id]);
+	host_jitter();
 }
 
 bool irq_enabled(void)

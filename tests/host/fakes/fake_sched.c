@@ -53,6 +53,11 @@ bool sched_wake(struct thread *t)
 		&t->state, &blocked, THREAD_RUNNING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+bool host_sleeps(unsigned cpu)
+{
+	return __atomic_load_n(&cpus[cpu]->current->state, __ATOMIC_ACQUIRE) == THREAD_BLOCKED;
+}
+
 void sched_preempt(void)
 {
 	sched_yield();
@@ -98,7 +103,7 @@ int sched_wait_interrupted(enum wait_mode mode)
 	return 0;
 }
 
-/* --- kernel threads: pthreads on CPUs of their own, from 48 up; they never end ---------------- */
+/* --- kernel threads: pthreads on CPUs of their own; they never end ----------------------------- */
 
 struct host_kthread {
 	void (*fn)(void *arg);
@@ -123,7 +128,7 @@ struct thread *thread_create_kernel(const char *name, void (*fn)(void *arg), voi
 	pthread_t t;
 
 	(void)name;
-	*k = (struct host_kthread){fn, arg, 48 + n++};
+	*k = (struct host_kthread){fn, arg, HOST_KTHREAD_CPU + n++};
 	if (pthread_create(&t, NULL, kthread_main, k))
 		return ERR_PTR(-ENOMEM);
 	pthread_detach(t);

@@ -22,6 +22,9 @@ void host_arena_start(uint64_t bytes);
 /* Command-line words that cmdline_get finds: "mem=16M". NULL: none. */
 void host_set_cmdline(const char *words);
 
+/* Kernel threads are CPUs, too: the first is this one. */
+#define HOST_KTHREAD_CPU 48
+
 /* Run fn(arg) on n threads as CPUs first, first + 1, ...; returns when all are done. */
 void host_run_cpus(unsigned first, unsigned n, void (*fn)(void *arg), void *arg);
 /* Make the calling pthread CPU `id`; host_leave_cpu before it ends. */
@@ -34,6 +37,20 @@ void host_leave_cpu(void);
  * an access by the soft MMU), with nothing that waits. NULL: no more.
  */
 void host_set_step(void (*fn)(void));
+
+/*
+ * Bad luck with the scheduler. With the environment variable HOST_JITTER=SEED every thread is held up now
+ * and then, for no time to some milliseconds, where it asks for its CPU (each lock and each allocation
+ * does) and where interrupts come on again (after each access by the soft MMU): steps that nearly always
+ * come one right after the other lie far apart. What a test takes for granted about them shows.
+ */
+extern bool host_jitter_on;
+void host_jitter_point(void);
+static inline void host_jitter(void)
+{
+	if (unlikely(host_jitter_on))
+		host_jitter_point();
+}
 
 /* A panic during expr is expected, and its text must hold `word`: returns true then. */
 extern __thread jmp_buf *host_panic_jmp;
@@ -65,6 +82,8 @@ bool host_panic_says(const char *word);
 void host_kernel_table_init(void);
 /* A signal that ends killable waits of the calling CPU's thread. */
 void host_set_killed(bool on);
+/* Does that CPU's thread sleep until it is woken, or is it about to? */
+bool host_sleeps(unsigned cpu);
 
 /* Seeded generator, one per test: deterministic. */
 struct host_rng {

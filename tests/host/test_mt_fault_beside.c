@@ -1,4 +1,7 @@
-/* Faults of several CPUs beside madvise, brk, the growth of a stack, forced writes, pins, statistics, the end. */
+/*
+ * Faults of several CPUs beside madvise, brk, the growth of a stack, forced writes, pins, statistics, the end.
+ * Beside munmap, mprotect, mremap: test_mt_fault.c.
+ */
 #include "mt_env.h"
 
 #include "abi/mman.h"
@@ -149,19 +152,6 @@ static void a_stack_that_several_threads_grow(void **state)
 	}
 }
 
-static void use_the_heap(void)
-{
-	struct host_rng r = {cpu_id() + 3};
-
-	env_load(ctx);
-	while (mt_running()) {
-		int v = mt_store(ctx, AT + PG(host_rand(&r) % RANGE) + cpu_id(), OTHERS);
-
-		mt_must(v == 0 || v == -EFAULT);
-	}
-	env_load(NULL);
-}
-
 static void grow_and_shrink_the_heap(void)
 {
 	struct host_rng r = {99};
@@ -187,7 +177,7 @@ static void heap_roles(void *arg)
 	if (cpu_id() == 1)
 		grow_and_shrink_the_heap();
 	else
-		use_the_heap();
+		mt_store_about(AT, RANGE, OTHERS, -EFAULT);
 }
 
 static void stores_beside_the_break(void **state)
@@ -218,26 +208,13 @@ static void move_a_part_that_grows(void)
 	mt_end();
 }
 
-static void store_where_mapped(void)
-{
-	struct host_rng r = {cpu_id() + 13};
-
-	env_load(ctx);
-	while (mt_running()) {
-		int v = mt_store(ctx, area + PG(host_rand(&r) % RANGE) + cpu_id(), OTHERS);
-
-		mt_must(v == 0 || v == -EFAULT);
-	}
-	env_load(NULL);
-}
-
 static void remap_roles(void *arg)
 {
 	(void)arg;
 	if (cpu_id() == 1)
 		move_a_part_that_grows();
 	else
-		store_where_mapped();
+		mt_store_about(area, RANGE, OTHERS, -EFAULT);
 }
 
 static void stores_beside_mremap_that_grows(void **state)
@@ -481,5 +458,5 @@ int main(void)
 		env_test(no_fault_after_its_memory_was_taken),
 	};
 
-	return cmocka_run_group_tests_name("edits", tests, env_machine, NULL);
+	return cmocka_run_group_tests_name("fault beside", tests, env_machine, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * Edits beside the faults that they need not keep out: a fault elsewhere does not wait for the flush of an
- * edit, one in its range does; pages of other vmaps of the same amap keep what was stored.
+ * Edits that wait for their flush, and who need not wait with them: a fault elsewhere does not, one in the
+ * range does; pages of other vmaps of the same amap keep what was stored. Edits beside all sorts of faults:
+ * test_mt_fault.c, test_mt_fault_beside.c.
  */
 #include "mt_env.h"
 
@@ -30,20 +31,21 @@ static struct vmap *edited; /* the vmap of the range */
 static struct mt_barrier gate;
 static uint32_t deaf, elsewhere_done, answered, inside_begun;
 
-static bool is_set(uint32_t *flag)
+/*
+ * CPU 2 answers no flush before the faults elsewhere are through and CPU `insider` has begun and, if it has
+ * to wait, waits. Who goes on without an answer finds `answered` not set.
+ */
+static void be_deaf(unsigned insider, bool waits)
 {
-	return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
-}
+	irqflags_t irq = irq_save();
 
-static void set(uint32_t *flag)
-{
-	__atomic_store_n(flag, 1, __ATOMIC_SEQ_CST);
-}
-
-static void until(uint32_t *flag)
-{
-	while (!is_set(flag))
-		sched_yield();
+	mt_set(&deaf);
+	mt_until(&elsewhere_done);
+	mt_until(&inside_begun);
+	if (waits)
+		mt_until_sleeps(insider);
+	mt_set(&answered);
+	irq_restore(irq);
 }
 
 /* The edit keeps out what it must, and waits for CPU 2. */
@@ -54,39 +56,30 @@ static bool flush_is_under_way(void)
 
 static void held_roles(void *arg)
 {
-	irqflags_t irq;
-
 	(void)arg;
 	env_load(ctx);
 	mt_meet(&gate, 4);
 	switch (cpu_id()) {
 	case 1:
-		until(&deaf);
+		mt_until(&deaf);
 		mt_must(held->edit() == 0);
-		mt_must(is_set(&elsewhere_done));
+		mt_must(mt_is_set(&elsewhere_done));
 		break;
 	case 2:
-		irq = irq_save();
-		set(&deaf);
-		until(&elsewhere_done);
-		until(&inside_begun);
-		for (unsigned i = 0; i < 100; i++)
-			sched_yield();
-		set(&answered);
-		irq_restore(irq);
+		be_deaf(4, held->waits);
 		break;
 	case 3:
 		while (!flush_is_under_way())
 			sched_yield();
 		mt_must(mt_store(ctx, elsewhere, 7) == 0);
-		set(&elsewhere_done);
+		mt_set(&elsewhere_done);
 		break;
 	default:
 		while (!flush_is_under_way())
 			sched_yield();
-		set(&inside_begun);
+		mt_set(&inside_begun);
 		mt_must(held->inside() == held->expect);
-		mt_must(!held->waits || is_set(&answered));
+		mt_must(!held->waits || mt_is_set(&answered));
 		break;
 	}
 	mt_meet(&gate, 4);
@@ -178,34 +171,26 @@ static int break_sharing(void)
 
 static void taker_roles(void *arg)
 {
-	irqflags_t irq;
-
 	(void)arg;
 	env_load(ctx);
 	mt_meet(&gate, 3);
 	switch (cpu_id()) {
 	case 1:
-		until(&deaf);
+		mt_until(&deaf);
 		rw_write_lock(&object->lock);
 		vm_object_unmap_locked(object, 0, 0, false);
 		rw_write_unlock(&object->lock);
 		break;
 	case 2:
-		irq = irq_save();
-		set(&deaf);
-		until(&inside_begun);
-		for (unsigned i = 0; i < 100; i++)
-			sched_yield();
-		set(&answered);
-		irq_restore(irq);
+		be_deaf(3, true);
 		break;
 	default:
-		until(&deaf);
+		mt_until(&deaf);
 		while (pmap_query(&ctx->pmap, area).present)
 			sched_yield();
-		set(&inside_begun);
+		mt_set(&inside_begun);
 		mt_must(meanwhile() == 0);
-		mt_must(is_set(&answered));
+		mt_must(mt_is_set(&answered));
 		break;
 	}
 	mt_meet(&gate, 3);
@@ -220,6 +205,7 @@ static void run_taker(int (*fn)(void), int then)
 	object = env_file(PAGE_SIZE);
 	meanwhile = fn;
 	deaf = answered = inside_begun = 0;
+	elsewhere_done = 1; /* there is nobody */
 	area = mt_map_object(object, 0, 1, RW, false);
 	assert_int_equal(env_write(area, 1), 0);
 	child = mm_fork_context(ctx);
