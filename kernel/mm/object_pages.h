@@ -50,7 +50,8 @@ uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced);
 /* writeback.c: a page became dirty; kicks the flusher when there are too many. */
 void writeback_notify(void);
 uint64_t writeback_pages(void);
-/* writeback.c: let the flusher work and wait for its progress. False: nothing to hope for. */
+/* writeback.c: let the flusher work, and wait until pages have been written, by whomever. False: it had a
+ * whole round from now on, nobody writes, and nothing came of it. => no lock of rank 33 or above */
 bool writeback_wait_progress(void);
 
 #endif

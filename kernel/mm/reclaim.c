@@ -85,12 +85,16 @@ static uint64_t shrink_others(void)
 static uint64_t reclaim(uint64_t want)
 {
 	uint64_t freed = reclaim_clean(want);
+	bool more = true;
 
 	if (freed)
 		return freed;
 	freed = shrink_others();
-	while (!freed && writeback_wait_progress())
+	/* One look more than there is progress: pages became clean since the last one, too. */
+	while (!freed && more) {
+		more = writeback_wait_progress();
 		freed = reclaim_clean(want);
+	}
 	return freed;
 }
 

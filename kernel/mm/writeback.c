@@ -30,11 +30,12 @@
 #define PROGRESS_WAIT_NS (2 * NSEC_PER_SEC)
 
 static uint64_t writing_pages; /* (a) */
+static uint64_t runs;	       /* (a) being gathered or written, and not counted yet */
 static struct waitqueue flusher_queue, progress_queue;
 static struct thread *flusher; /* NULL: not started */
 static bool flusher_idle;      /* (a) it waits for the first dirty page */
 static bool flush_now;	       /* (a) somebody cannot wait for the delay */
-static uint64_t rounds;	       /* (a) completed by the flusher */
+static uint64_t half_rounds;   /* (a) rounds of the flusher begun and ended: odd within one */
 
 uint64_t writeback_pages(void)
 {
@@ -53,6 +54,9 @@ static void run_add_locked(struct run *r, struct page *pg)
 {
 	page_pin(pg);
 	page_set_flags(pg, PG_WRITING);
+	/* First: at no time is it in neither count (unwritten). */
+	__atomic_fetch_add(&r->vo->nwriting, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&writing_pages, 1, __ATOMIC_SEQ_CST);
 	object_mark_clean(r->vo, pg);
 	r->pages[r->n++] = pg;
 }
@@ -101,8 +105,6 @@ static void run_gather(struct run *r, pgidx_t *idx, pgidx_t last, struct page **
 		*idx = at + 1;
 	}
 	if (r->n) {
-		__atomic_fetch_add(&vo->nwriting, r->n, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&writing_pages, r->n, __ATOMIC_RELAXED);
 		vm_object_unmap_locked(vo, r->pages[0]->index, r->pages[r->n - 1]->index, true);
 		run_clear_tail_locked(r);
 	}
@@ -113,16 +115,16 @@ static int run_write(struct run *r)
 {
 	int err = r->vo->ops->write(r->vo, r->pages, r->n);
 
-	if (!err)
-		mm_stat_add(STAT_PAGE_OUT, r->n);
-	__atomic_fetch_sub(&r->vo->nwriting, r->n, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&writing_pages, r->n, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < r->n; i++) {
 		if (err)
 			cache_mark_dirty(r->pages[i]);
 		cache_clear_and_wake(r->pages[i], PG_WRITING);
 		page_unpin(r->pages[i]);
 	}
+	__atomic_fetch_sub(&r->vo->nwriting, r->n, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&writing_pages, r->n, __ATOMIC_RELAXED);
+	if (!err)
+		mm_stat_add(STAT_PAGE_OUT, r->n);
 	return err;
 }
 
@@ -165,9 +167,13 @@ int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
 
 		if (READ_ONCE(vo->vo_flags) & VMO_UNLINKED)
 			break;
+		/* Around all of it: what is no longer dirty is clean, or there is a run. */
+		__atomic_fetch_add(&runs, 1, __ATOMIC_SEQ_CST);
 		run_gather(&r, &idx, last, &busy);
 		if (r.n)
 			e = run_write(&r);
+		__atomic_fetch_sub(&runs, 1, __ATOMIC_SEQ_CST);
+		wake_all(&progress_queue);
 		if (busy) {
 			cache_wait_always(busy, PG_WRITING);
 			page_unpin(busy);
@@ -201,15 +207,24 @@ int cache_sync_all(void)
 	return err;
 }
 
-/* Dirty and being written: more than that percentage of memory? */
-static bool exceeds(unsigned percent)
+/* More than that percentage of memory? */
+static bool exceeds(uint64_t pages, unsigned percent)
 {
-	return object_dirty_total() + writeback_pages() > buddy_total_frames() * percent / 100;
+	return pages > buddy_total_frames() * percent / 100;
 }
 
+/* Pages that are dirty or under way, in that order: none is missed that goes from one to the other. */
+static uint64_t unwritten(void)
+{
+	uint64_t dirty = object_dirty_total();
+
+	return dirty + __atomic_load_n(&writing_pages, __ATOMIC_SEQ_CST);
+}
+
+/* For the flusher: what others write already it can do nothing about. */
 static bool too_much(void)
 {
-	return exceeds(READ_ONCE(mm_tune.dirty_background_ratio));
+	return exceeds(object_dirty_total(), READ_ONCE(mm_tune.dirty_background_ratio));
 }
 
 static uint64_t flush_deadline(void)
@@ -242,31 +257,57 @@ static void flusher_main(void *arg)
 		(void)wait_event_mode(
 			&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE, flush_deadline());
 		__atomic_store_n(&flush_now, false, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&half_rounds, 1, __ATOMIC_SEQ_CST);
 		if (cache_sync_all())
 			klog_err("flusher: some pages could not be written");
-		__atomic_fetch_add(&rounds, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&half_rounds, 1, __ATOMIC_SEQ_CST);
 		wake_all(&progress_queue);
 	}
 }
 
+static bool has_written_since(uint64_t written)
+{
+	return mm_stat_get(STAT_PAGE_OUT) != written;
+}
+
+/* The flusher has done what it can, and nobody else writes. */
+static bool nothing_comes(uint64_t end)
+{
+	return __atomic_load_n(&half_rounds, __ATOMIC_SEQ_CST) >= end &&
+	       __atomic_load_n(&runs, __ATOMIC_SEQ_CST) == 0;
+}
+
+/*
+ * Only a whole round that begins from now on tells that nothing can be written: the one under way may be
+ * past what has become dirty. It is told by half_rounds, and flush_now is not lost:
+ *
+ *	who waits			flusher
+ *	read half_rounds		flush_now = false
+ *	flush_now = true		half_rounds++
+ *
+ * Odd here: the flusher had cleared flush_now before, and begins again. Even: its next round is awaited,
+ * whoever asked for it.
+ */
 bool writeback_wait_progress(void)
 {
-	uint64_t round = __atomic_load_n(&rounds, __ATOMIC_SEQ_CST);
 	uint64_t written = mm_stat_get(STAT_PAGE_OUT);
+	uint64_t end = (__atomic_load_n(&half_rounds, __ATOMIC_SEQ_CST) + 3) & ~1ull;
 	int err;
 
-	if (!flusher || thread_current() == flusher || object_dirty_total() + writing_pages == 0)
+	if (!flusher || thread_current() == flusher)
+		return false;
+	if (object_dirty_total() == 0 && __atomic_load_n(&runs, __ATOMIC_SEQ_CST) == 0)
 		return false;
 	__atomic_store_n(&flush_now, true, __ATOMIC_SEQ_CST);
 	wake_one(&flusher_queue);
-	err = wait_event_mode(&progress_queue, READ_ONCE(rounds) != round, WAIT_KILLABLE,
-		clock_monotonic_ns() + PROGRESS_WAIT_NS);
-	return err == 0 && mm_stat_get(STAT_PAGE_OUT) != written;
+	err = wait_event_mode(&progress_queue, has_written_since(written) || nothing_comes(end),
+		WAIT_KILLABLE, clock_monotonic_ns() + PROGRESS_WAIT_NS);
+	return err == 0 && has_written_since(written);
 }
 
 void writeback_throttle(void)
 {
-	while (unlikely(exceeds(READ_ONCE(mm_tune.dirty_ratio)))) {
+	while (unlikely(exceeds(unwritten(), READ_ONCE(mm_tune.dirty_ratio)))) {
 		/* What cannot be written is not waited for. */
 		if (!writeback_wait_progress())
 			break;

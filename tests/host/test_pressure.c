@@ -1,10 +1,9 @@
 /*
- * When memory runs short: the flusher and who waits for it, reclaim, shrinkers, the end of a process,
- * promises of memory that are refused.
+ * When memory runs short: reclaim, shrinkers, the end of a process, promises of memory that are refused.
  */
 #include "mm_env.h"
 
-#include <unistd.h>
+#include <sched.h>
 
 #include "abi/mman.h"
 #include "mm/commit.h"
@@ -36,220 +35,11 @@ static int end(void **state)
 {
 	mm_set_oom_handler(NULL);
 	buddy_set_reclaim(NULL);
+	/* The flusher may hold the last reference to an object. */
+	while (!host_sleeps(HOST_KTHREAD_CPU))
+		sched_yield();
 	mm_tune = defaults;
 	return env_end(state);
-}
-
-/* The flusher is a thread of its own: give it some seconds. */
-static bool soon(const uint64_t *count, uint64_t want)
-{
-	for (unsigned i = 0; i < 5000 && __atomic_load_n(count, __ATOMIC_SEQ_CST) < want; i++)
-		usleep(1000);
-	return __atomic_load_n(count, __ATOMIC_SEQ_CST) >= want;
-}
-
-static void make_dirty(struct vm_object *vo, pgidx_t idx)
-{
-	struct page *pg;
-
-	assert_int_equal(cache_get(vo, idx, 0, &pg), 0);
-	cache_mark_dirty(pg);
-	cache_put(pg);
-}
-
-/*
- * Write-back
- */
-
-static void the_flusher_writes_what_is_dirty_by_itself(void **state)
-{
-	static struct host_pager p;
-
-	(void)state;
-	host_pager_init(&p, 64, PG(64));
-	make_dirty(p.vo, 3);
-	assert_true(soon(&p.pages_out, 1));
-	/* At once when there is too much of it. */
-	mm_tune.dirty_writeback_centisecs = 100000;
-	mm_tune.dirty_background_ratio = 0;
-	make_dirty(p.vo, 4);
-	assert_true(soon(&p.pages_out, 2));
-	/* What could not be written stays dirty and is written later. */
-	mm_tune = defaults;
-	p.fail_write_in = 1;
-	make_dirty(p.vo, 5);
-	assert_true(soon(&p.pages_out, 3));
-	host_pager_destroy(&p);
-}
-
-static void who_makes_pages_dirty_waits_while_there_are_too_many(void **state)
-{
-	static struct host_pager p;
-
-	(void)state;
-	host_pager_init(&p, 64, PG(64));
-	writeback_throttle();
-	p.delay_us = 2000;
-	mm_tune.dirty_writeback_centisecs = 100000;
-	mm_tune.dirty_ratio = 0;
-	writeback_throttle(); /* nothing is dirty */
-	make_dirty(p.vo, 1);
-	make_dirty(p.vo, 2);
-	writeback_throttle();
-	assert_int_equal(p.pages_out, 2);
-	host_pager_destroy(&p);
-}
-
-/* What cannot be written, and who is being killed, is not waited for. */
-static void throttling_ends_when_nothing_comes_of_it(void **state)
-{
-	static struct host_pager p;
-
-	(void)state;
-	host_pager_init(&p, 64, PG(64));
-	mm_tune.dirty_writeback_centisecs = 100000;
-	mm_tune.dirty_ratio = 0;
-	p.fail_write_in = 1;
-	make_dirty(p.vo, 1);
-	writeback_throttle();
-	assert_true(p.writes >= 1);
-	make_dirty(p.vo, 2);
-	__atomic_store_n(&p.hold, true, __ATOMIC_SEQ_CST);
-	host_set_killed(true);
-	writeback_throttle();
-	host_set_killed(false);
-	__atomic_store_n(&p.hold, false, __ATOMIC_SEQ_CST);
-	mm_tune = defaults;
-	assert_true(soon(&p.pages_out, 1));
-	host_pager_destroy(&p);
-}
-
-static void unlinked_files_and_those_without_a_store_are_not_written(void **state)
-{
-	static struct host_pager p;
-	struct vm_object *shm = vm_object_create("shm", PG(2), VM_RIGHTS);
-
-	(void)state;
-	host_pager_init(&p, 64, PG(64));
-	mm_tune.dirty_writeback_centisecs = 100000;
-	p.vo->vo_flags |= VMO_UNLINKED;
-	make_dirty(p.vo, 1);
-	assert_int_equal(cache_write_back(p.vo, 0, UINT64_MAX), 0);
-	assert_int_equal(p.writes, 0);
-	assert_int_equal(cache_write_back(shm, 0, UINT64_MAX), 0);
-	/* An object that goes with dirty pages takes them along. */
-	host_pager_destroy(&p);
-	assert_int_equal(object_dirty_total(), 0);
-	vm_object_put(shm);
-}
-
-static void write_back_of_a_range_stops_at_its_end(void **state)
-{
-	static struct host_pager p;
-
-	(void)state;
-	host_pager_init(&p, 64, PG(64));
-	mm_tune.dirty_writeback_centisecs = 100000;
-	for (unsigned i = 0; i < 50; i++)
-		make_dirty(p.vo, i);
-	make_dirty(p.vo, 60);
-	assert_int_equal(cache_write_back(p.vo, 2, 41), 0);
-	assert_int_equal(p.pages_out, 40);
-	assert_int_equal(p.writes, 2); /* no more than 32 pages each */
-	p.fail_write_in = 2;
-	assert_int_equal(cache_write_back(p.vo, 0, UINT64_MAX), -EIO);
-	assert_int_equal(cache_sync_all(), 0);
-	assert_int_equal(p.vo->ndirty, 0);
-	p.fail_write_in = 1;
-	make_dirty(p.vo, 1);
-	assert_int_equal(cache_sync_all(), -EIO);
-	host_pager_destroy(&p);
-}
-
-/* A second request for a page that is under write-back waits for the first and writes it again. */
-static struct host_pager held;
-
-static void two_writers(void *arg)
-{
-	(void)arg;
-	if (cpu_id() == 2) {
-		while (!__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
-			usleep(100);
-		make_dirty(held.vo, 1);
-		if (!soon(&held.inside, 1))
-			abort();
-		usleep(2000);
-		__atomic_store_n(&held.hold, false, __ATOMIC_SEQ_CST);
-		return;
-	}
-	if (cpu_id() == 3) {
-		while (!__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
-			usleep(100);
-		usleep(1000);
-	}
-	if (cache_write_back(held.vo, 0, UINT64_MAX) != 0)
-		abort();
-	/* Who was told that all is written can rely on it. */
-	if (cpu_id() == 1 && held.pages_out < 1)
-		abort();
-}
-
-static void a_page_that_changes_during_its_write_is_written_again(void **state)
-{
-	(void)state;
-	host_pager_init(&held, 64, PG(64));
-	mm_tune.dirty_writeback_centisecs = 100000;
-	make_dirty(held.vo, 1);
-	held.hold = true;
-	host_run_cpus(1, 3, two_writers, NULL);
-	assert_int_equal(cache_write_back(held.vo, 0, UINT64_MAX), 0);
-	assert_int_equal(held.pages_out, 2);
-	assert_int_equal(held.vo->ndirty, 0);
-	host_pager_destroy(&held);
-}
-
-/* Who finds nothing dirty waits for what others write all the same: afterwards it is on the disk. */
-static uint32_t passed_by;
-
-static void write_or_wait(void *arg)
-{
-	(void)arg;
-	while (cpu_id() != 1 && !__atomic_load_n(&held.inside, __ATOMIC_SEQ_CST))
-		usleep(100);
-	if (cpu_id() == 2) {
-		/* Of another range there is nothing to wait for. */
-		if (cache_write_back(held.vo, 5, 9) != 0 || held.pages_out)
-			abort();
-		__atomic_store_n(&passed_by, 1, __ATOMIC_SEQ_CST);
-	}
-	if (cpu_id() == 3) {
-		while (!__atomic_load_n(&passed_by, __ATOMIC_SEQ_CST))
-			usleep(100);
-		usleep(2000);
-		__atomic_store_n(&held.hold, false, __ATOMIC_SEQ_CST);
-		return;
-	}
-	if (cache_write_back(held.vo, 0, UINT64_MAX) != 0 ||
-		__atomic_load_n(&held.pages_out, __ATOMIC_SEQ_CST) != 2)
-		abort();
-}
-
-static void a_write_back_waits_for_that_of_others(void **state)
-{
-	struct page *pg;
-
-	(void)state;
-	host_pager_init(&held, 64, PG(64));
-	mm_tune.dirty_writeback_centisecs = 100000;
-	for (unsigned i = 0; i < 16; i += 3) {
-		assert_int_equal(cache_get(held.vo, i, 0, &pg), 0);
-		cache_put(pg);
-	}
-	make_dirty(held.vo, 3);
-	make_dirty(held.vo, 4);
-	held.hold = true;
-	host_run_cpus(1, 3, write_or_wait, NULL);
-	host_pager_destroy(&held);
 }
 
 /*
@@ -399,7 +189,7 @@ static void dirty_pages_are_written_to_become_free(void **state)
 	mm_tune.dirty_background_ratio = mm_tune.dirty_ratio = 100;
 	read_all(&p, BIG);
 	for (unsigned i = 0; i < BIG; i++)
-		make_dirty(p.vo, i);
+		env_make_dirty(p.vo, i);
 	reclaim_init();
 	take_all();
 	pg = page_alloc(0, 0);
@@ -550,7 +340,8 @@ static void end_or_wait(void *arg)
 	bool *was_gone = arg;
 
 	if (cpu_id() == 1) {
-		usleep(3000);
+		while (!host_sleeps(2))
+			sched_yield();
 		mm_put_context(victim);
 	} else {
 		*was_gone = mm_oom_wait_gone(victim, UINT64_MAX);
@@ -694,13 +485,6 @@ static int machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		pressure_test(the_flusher_writes_what_is_dirty_by_itself),
-		pressure_test(who_makes_pages_dirty_waits_while_there_are_too_many),
-		pressure_test(throttling_ends_when_nothing_comes_of_it),
-		pressure_test(unlinked_files_and_those_without_a_store_are_not_written),
-		pressure_test(write_back_of_a_range_stops_at_its_end),
-		pressure_test(a_page_that_changes_during_its_write_is_written_again),
-		pressure_test(a_write_back_waits_for_that_of_others),
 		pressure_test(used_pages_go_when_the_others_are_not_enough),
 		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
 		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
