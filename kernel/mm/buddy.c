@@ -10,8 +10,9 @@
  * Single frames go through a small array of the CPU, filled and spilled in batches. It is used with
  * interrupts off; other CPUs empty it through cpu_call only. Frames that are known to be zero (page
  * tables that were cleaned when they went) have a list of their own, for who asks for zeros. The
- * last `reserve` frames are for ALLOC_RESERVE. For a caller that may sleep the lists of the other CPUs
- * are emptied, then reclaim is asked, as long as that frees something.
+ * last `reserve` frames are for ALLOC_RESERVE, one at a time: what lies in the list of a CPU is
+ * anybody's. For a caller that may sleep the lists of the other CPUs are emptied, then reclaim is asked,
+ * as long as that frees something; what was taken from the reserve is put back first.
  *
  * Debug builds fill freed frames with a pattern and check it when they are handed out.
  *
@@ -216,19 +217,19 @@ static struct page *buddy_alloc_locked(unsigned order, unsigned flags)
 }
 
 /* Fill an empty list: with one block if there is one, else frame by frame. */
-static void cache_refill(struct page_cache *pc, unsigned flags)
+static void cache_refill(struct page_cache *pc)
 {
 	struct page *block;
 
 	spin_lock(&buddy_lock);
-	block = buddy_alloc_locked(PCPU_MOVE_ORDER, flags);
+	block = buddy_alloc_locked(PCPU_MOVE_ORDER, 0);
 	for (unsigned i = PCPU_MOVE; block && i-- > 0;) {
 		frame_set_cached(&block[i]);
 		pc->pages[PCPU_MOVE - 1 - i] = &block[i];
 		WRITE_ONCE(pc->n, PCPU_MOVE - i);
 	}
 	while (pc->n < PCPU_MOVE) {
-		struct page *pg = buddy_alloc_locked(0, flags);
+		struct page *pg = buddy_alloc_locked(0, 0);
 
 		if (!pg)
 			break;
@@ -269,8 +270,21 @@ static inline struct page *cache_pop(struct page_cache *pc, unsigned flags)
 static struct page *cache_take(struct page_cache *pc, unsigned flags)
 {
 	if (pc->n == 0)
-		cache_refill(pc, flags);
+		cache_refill(pc);
 	return cache_pop(pc, pc->n ? flags : ALLOC_ZERO);
+}
+
+/* => interrupts off */
+static struct page *zones_take(unsigned order, unsigned flags)
+{
+	struct page *pg;
+
+	spin_lock(&buddy_lock);
+	pg = buddy_alloc_locked(order, flags);
+	for (unsigned i = 0; pg && i < 1u << order; i++)
+		WRITE_ONCE(pg[i].flags, PG_KERNEL | (pg[i].flags & PG_POISONED));
+	spin_unlock(&buddy_lock);
+	return pg;
 }
 
 /* One attempt, from what is free now. */
@@ -278,19 +292,23 @@ static struct page *alloc_now(unsigned order, unsigned flags)
 {
 	irqflags_t irq = irq_save();
 	struct page_cache *pc = this_cpu()->page_cache;
-	struct page *pg;
+	struct page *pg = NULL;
 
-	if (likely(order == 0 && pc && !(flags & ALLOC_DMA32))) {
+	if (likely(order == 0 && pc && !(flags & (ALLOC_DMA32 | ALLOC_ZONES))))
 		pg = cache_take(pc, flags);
-	} else {
-		spin_lock(&buddy_lock);
-		pg = buddy_alloc_locked(order, flags);
-		for (unsigned i = 0; pg && i < 1u << order; i++)
-			WRITE_ONCE(pg[i].flags, PG_KERNEL | (pg[i].flags & PG_POISONED));
-		spin_unlock(&buddy_lock);
-	}
+	if (!pg && (order || !pc || flags & (ALLOC_DMA32 | ALLOC_ZONES | ALLOC_RESERVE)))
+		pg = zones_take(order, flags);
 	irq_restore(irq);
 	return pg;
+}
+
+/* What reclaim is asked for: the request, in batches, and what the reserve lacks. */
+static uint64_t frames_wanted(unsigned order)
+{
+	uint64_t have = READ_ONCE(zone_frames), reserve = READ_ONCE(reserve_frames);
+
+	return MAX((uint64_t)1 << order, (uint64_t)PCPU_MOVE) +
+	       (have < reserve ? reserve - have : 0);
 }
 
 /* Nothing left: collect what is free but elsewhere, then ask reclaim. False: nothing was found. */
@@ -301,9 +319,11 @@ static bool make_room(unsigned order)
 	buddy_drain();
 	if (READ_ONCE(zone_frames) > before)
 		return true;
-	if (slab_reap() > 0)
-		return true;
-	return reclaim && reclaim(MAX((uint64_t)1 << order, (uint64_t)PCPU_MOVE)) > 0;
+	if (slab_reap() == 0 && (!reclaim || reclaim(frames_wanted(order)) == 0))
+		return false;
+	/* Into the zones, where the reserve comes first. */
+	buddy_drain();
+	return true;
 }
 
 /* As long as something comes of it. Others may take what was found for us: not for ever. */
@@ -384,6 +404,16 @@ struct page *page_alloc(unsigned order, unsigned flags)
 	frame_hand_out(pg, flags);
 	mm_stat_inc(STAT_PAGE_ALLOC);
 	return pg;
+}
+
+int buddy_refill_reserve(void)
+{
+	struct page *pg = alloc_should_fail() ? NULL : page_alloc_uncached(0, ALLOC_ZONES);
+
+	if (!pg)
+		return -ENOMEM;
+	page_free(pg, 0);
+	return 0;
 }
 
 unsigned page_alloc_bulk(struct page **pages, unsigned n, unsigned flags)

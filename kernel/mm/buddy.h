@@ -12,10 +12,11 @@ struct cpu;
 
 #define BUDDY_MAX_ORDER 10 /* 4 MiB */
 
-#define ALLOC_ZERO	0x1u /* the frames read as zero */
-#define ALLOC_NORECLAIM 0x2u /* fail rather than reclaim: under locks, in interrupts */
-#define ALLOC_DMA32	0x4u /* below 4 GiB */
-#define ALLOC_RESERVE	0x8u /* may dip into the last frames (write-back, OOM victim) */
+#define ALLOC_ZERO	0x1u  /* the frames read as zero */
+#define ALLOC_NORECLAIM 0x2u  /* fail rather than reclaim: under locks, in interrupts */
+#define ALLOC_DMA32	0x4u  /* below 4 GiB */
+#define ALLOC_RESERVE	0x8u  /* may dip into the last frames (write-back, OOM victim) */
+#define ALLOC_ZONES	0x10u /* pass over the CPU's lists */
 
 /*
  * 2^order frames, with pins 0, shares 0, type PG_KERNEL. NULL: none left.
@@ -40,6 +41,11 @@ void buddy_drain(void);
 /* Frames kept back from ordinary allocations. set: 0, or -EINVAL for more than a quarter of all. */
 uint64_t buddy_reserve_frames(void);
 int buddy_set_reserve(uint64_t frames);
+/*
+ * Let the reserve be whole again: for who was refused ALLOC_NORECLAIM | ALLOC_RESERVE with something
+ * locked, before it tries anew. 0; -ENOMEM. Waits as page_alloc. => nothing of rank 33 or above held
+ */
+int buddy_refill_reserve(void);
 void buddy_init_cpu(struct cpu *c);
 /* page.c only: hand a range to the buddy at boot. */
 void buddy_add_range(pfn_t first, pfn_t end);

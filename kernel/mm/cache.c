@@ -77,7 +77,8 @@ void cache_wait_always(struct page *pg, uint32_t bits)
 
 /*
  * A frame for a page of vo. Metadata are read with locks of the file system held: there the
- * allocator must not wait for anybody, but clean pages may still be dropped.
+ * allocator must not wait for anybody, but clean pages may still be dropped, and the reserve is
+ * there for the last of them.
  */
 static struct page *frame_for(struct vm_object *vo, unsigned flags)
 {
@@ -85,11 +86,23 @@ static struct page *frame_for(struct vm_object *vo, unsigned flags)
 
 	if (!(vo->vo_flags & VMO_DEVICE_META))
 		return page_alloc(0, flags);
-	for (;;) {
-		pg = page_alloc(0, flags | ALLOC_NORECLAIM | ALLOC_RESERVE);
-		if (pg || !reclaim_clean(READAHEAD_MAX))
-			return pg;
-	}
+	flags |= ALLOC_NORECLAIM;
+	do
+		pg = page_alloc(0, flags);
+	while (!pg && reclaim_clean(READAHEAD_MAX));
+	return pg ? pg : page_alloc(0, flags | ALLOC_RESERVE);
+}
+
+/*
+ * A page did not come in for want of memory where nobody could wait for it: a node of the object's tree
+ * or, for the contents of a file, metadata of its file system. Have that memory, if this caller may
+ * wait. => nothing locked
+ */
+static int wait_for_memory(struct vm_object *vo)
+{
+	if (vo->vo_flags & VMO_DEVICE_META)
+		return reclaim_clean(READAHEAD_MAX) ? 0 : -ENOMEM;
+	return buddy_refill_reserve();
 }
 
 /* The page if it is there, pinned, whatever its state. => object locked */
@@ -252,6 +265,8 @@ int cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **o
 			err = bring_in(vo, idx, flags, out);
 			if (!err)
 				return 0;
+			if (err == -ENOMEM)
+				err = wait_for_memory(vo);
 			if (err == -EEXIST)
 				err = 0;
 		}

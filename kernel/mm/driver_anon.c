@@ -52,7 +52,8 @@ static enum vm_fault_result object_page(struct fault *f)
 		f->error = -EIO;
 		return VMF_FAIL;
 	}
-	f->wait = FAULT_WAIT_MEMORY;
+	/* A node of the object's tree. */
+	f->wait = FAULT_WAIT_RESERVE;
 	return VMF_WAIT;
 }
 

@@ -277,6 +277,8 @@ static int fault_wait(struct fault *f)
 	switch (f->wait) {
 	case FAULT_WAIT_MEMORY:
 		return fill_stock(f);
+	case FAULT_WAIT_RESERVE:
+		return buddy_refill_reserve();
 	case FAULT_WAIT_TABLES:
 		return pmap_stock_fill(&f->tables);
 	case FAULT_WAIT_GROW:

@@ -31,6 +31,7 @@ int __must_check mm_fault_page(
 enum fault_wait {
 	FAULT_WAIT_NONE,
 	FAULT_WAIT_MEMORY,   /* fill the stock: frame, nodes */
+	FAULT_WAIT_RESERVE,  /* have memory for what is not in the stock */
 	FAULT_WAIT_TABLES,   /* fill the stock: page tables */
 	FAULT_WAIT_INSERT,   /* have the object's lock for writing: a page goes into it */
 	FAULT_WAIT_GROW,     /* the stack grows: needs the context's lock for writing */

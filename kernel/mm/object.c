@@ -30,8 +30,8 @@ static uint64_t n_all, n_dirty;			/* (lists_lock) */
 static uint64_t pages_by_class[OBJECT_CLASSES]; /* (a) */
 static uint64_t dirty_pages;			/* (a) */
 
-/* Asked for with the object locked, for a page that was got by reclaim: the reserve has the node. What
- * is taken from it the next request for a frame fetches back. */
+/* Asked for with the object locked, where nobody waits for memory: the reserve has the node, and who
+ * finds it empty tries again after buddy_refill_reserve. */
 static void *radix_node_alloc(void)
 {
 	return slab_alloc(radix_cache, ALLOC_NORECLAIM | ALLOC_RESERVE | ALLOC_ZERO);

@@ -10,7 +10,8 @@
  * memory would go on for ever by dropping the code that it runs and reading it again, and nobody
  * would see that memory has run out.
  *
- * No lock of its own: the hand is the order of the list of objects.
+ * The hand is the order of the list of objects, one for all. Who reclaims holds it (55): two at once
+ * would move it on for each other, and one might pass by the only object that has something.
  */
 #include "mm/reclaim.h"
 #include "lib/assert.h"
@@ -18,10 +19,12 @@
 #include "mm/kva.h"
 #include "mm/object_pages.h"
 #include "mm/stats.h"
+#include "sync/mutex.h"
 
 #define KEEP_SHARE 64	/* of all frames, the part that stays as clean pages ... */
 #define KEEP_MAX   1024 /* ... and the most of it */
 
+static struct mutex hand;
 static uint64_t (*shrinkers[RECLAIM_SHRINKERS])(void);
 
 void reclaim_add_shrinker(uint64_t (*fn)(void))
@@ -35,7 +38,7 @@ void reclaim_add_shrinker(uint64_t (*fn)(void))
 	assert(!"room for a shrinker");
 }
 
-/* Once round all file objects. */
+/* Once round all file objects. => hand held */
 static uint64_t round_trip(uint64_t want, bool referenced)
 {
 	uint64_t freed = 0;
@@ -65,10 +68,12 @@ uint64_t reclaim_clean(uint64_t want)
 {
 	uint64_t freed;
 
+	mutex_lock(&hand);
 	want = MIN(want, clean_to_spare());
 	freed = round_trip(want, false);
 	if (freed < want)
 		freed += round_trip(want - freed, true);
+	mutex_unlock(&hand);
 	mm_stat_add(STAT_RECLAIM, freed);
 	return freed;
 }
@@ -100,5 +105,6 @@ static uint64_t reclaim(uint64_t want)
 
 void reclaim_init(void)
 {
+	mutex_init(&hand, RANK_RECLAIM, "reclaim hand");
 	buddy_set_reclaim(reclaim);
 }

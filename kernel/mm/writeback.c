@@ -26,8 +26,9 @@
 #include "sched/sched.h"
 #include "sync/waitqueue.h"
 
-#define RUN_MAX		 32
-#define PROGRESS_WAIT_NS (2 * NSEC_PER_SEC)
+#define RUN_MAX 32
+/* A disk that writes nothing for so long is not waited for. */
+#define PROGRESS_WAIT_NS (10 * NSEC_PER_SEC)
 
 static uint64_t writing_pages; /* (a) */
 static uint64_t runs;	       /* (a) being gathered or written, and not counted yet */

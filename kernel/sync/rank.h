@@ -26,6 +26,7 @@ enum lock_rank {
 	RANK_CONTEXT = 40,
 	RANK_VMAP = 45,
 	RANK_AMAP = 50,
+	RANK_RECLAIM = 55,
 	RANK_OBJECT = 60,
 	/* spinning */
 	RANK_SPINNING = 62, /* the first of them */

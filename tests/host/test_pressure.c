@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "abi/mman.h"
+#include "hoard.h"
 #include "mm/commit.h"
 #include "mm/object_pages.h"
 #include "mm/oom.h"
@@ -45,37 +46,6 @@ static int end(void **state)
 /*
  * Reclaim
  */
-
-static struct list hoard;
-
-/* All frames, those in the lists of other CPUs and in empty slabs too. */
-static void take_more(unsigned flags)
-{
-	struct page *pg;
-	uint64_t got;
-
-	do {
-		slab_reap();
-		buddy_drain();
-		for (got = 0; (pg = page_alloc(0, ALLOC_NORECLAIM | flags)) != NULL; got++)
-			list_add(&hoard, &pg->link);
-	} while (got);
-}
-
-static void take_all(void)
-{
-	list_init(&hoard);
-	take_more(0);
-}
-
-static uint64_t give(uint64_t n)
-{
-	uint64_t done = 0;
-
-	for (; done < n && !list_empty(&hoard); done++)
-		page_free(list_entry(list_pop(&hoard), struct page, link), 0);
-	return done;
-}
 
 #define BIG 1200 /* more pages than the stock of clean ones that stays */
 
@@ -146,7 +116,7 @@ static unsigned shrunk, shrink_gives = 16;
 static uint64_t shrink(void)
 {
 	shrunk++;
-	return give(shrink_gives);
+	return hoard_give(shrink_gives);
 }
 
 static uint64_t shrink_nothing(void)
@@ -162,20 +132,20 @@ static void shrinkers_are_asked_when_no_clean_page_is_left(void **state)
 	reclaim_init();
 	reclaim_add_shrinker(shrink_nothing);
 	reclaim_add_shrinker(shrink);
-	take_all();
+	hoard_all(0);
 	pg = page_alloc(0, 0);
 	assert_non_null(pg);
 	assert_true(shrunk > 0);
 	page_free(pg, 0);
-	give(UINT64_MAX);
+	hoard_give_all();
 	/* Frames come free, but no large block: that is not tried for ever. */
-	take_all();
+	hoard_all(0);
 	shrink_gives = 1;
 	assert_null(page_alloc(4, 0));
 	shrink_gives = 0;
-	take_more(0);
+	hoard_all(0);
 	assert_null(page_alloc(0, 0));
-	give(UINT64_MAX);
+	hoard_give_all();
 }
 
 static void dirty_pages_are_written_to_become_free(void **state)
@@ -191,51 +161,13 @@ static void dirty_pages_are_written_to_become_free(void **state)
 	for (unsigned i = 0; i < BIG; i++)
 		env_make_dirty(p.vo, i);
 	reclaim_init();
-	take_all();
+	hoard_all(0);
 	pg = page_alloc(0, 0);
 	assert_non_null(pg);
 	assert_true(p.pages_out > 0);
 	page_free(pg, 0);
-	give(UINT64_MAX);
+	hoard_give_all();
 	host_pager_destroy(&p);
-}
-
-/* Metadata are read with the file system's locks held: their frame comes from clean pages at most. */
-static void metadata_get_clean_pages_only(void **state)
-{
-	static struct host_pager p, meta;
-	struct page *pg;
-
-	(void)state;
-	host_pager_init(&p, BIG, PG(BIG));
-	host_pager_init(&meta, 16, PG(16));
-	meta.vo->vo_flags |= VMO_DEVICE_META;
-	read_all(&p, BIG);
-	list_init(&hoard);
-	take_more(ALLOC_RESERVE);
-	assert_int_equal(cache_get(meta.vo, 2, 0, &pg), 0);
-	cache_put(pg);
-	assert_true(p.vo->npages < BIG);
-	while (cache_drop_all_clean())
-		;
-	/* None is left: an error. */
-	take_more(ALLOC_RESERVE);
-	assert_int_equal(cache_get(meta.vo, 3, 0, &pg), -ENOMEM);
-	give(UINT64_MAX);
-	host_pager_destroy(&meta);
-	host_pager_destroy(&p);
-}
-
-static void the_reserve_has_bounds(void **state)
-{
-	uint64_t old = buddy_reserve_frames();
-
-	(void)state;
-	assert_int_equal(buddy_set_reserve(15), -EINVAL);
-	assert_int_equal(buddy_set_reserve(buddy_total_frames() / 4 + 1), -EINVAL);
-	assert_int_equal(buddy_set_reserve(100), 0);
-	assert_int_equal(buddy_reserve_frames(), 100);
-	assert_int_equal(buddy_set_reserve(old), 0);
 }
 
 /*
@@ -248,7 +180,7 @@ static unsigned asked;
 static int oom(void)
 {
 	asked++;
-	if (answer == 0 && !give(8))
+	if (answer == 0 && !hoard_give(8))
 		return -ENOMEM;
 	return answer;
 }
@@ -259,7 +191,7 @@ static void a_process_is_ended_when_nothing_else_helps(void **state)
 
 	(void)state;
 	mm_set_oom_handler(oom);
-	take_all();
+	hoard_all(0);
 	/* For single frames only. */
 	assert_null(page_alloc(1, 0));
 	assert_int_equal(asked, 0);
@@ -268,7 +200,7 @@ static void a_process_is_ended_when_nothing_else_helps(void **state)
 	assert_non_null(pg);
 	assert_int_equal(asked, 1);
 	list_add(&hoard, &pg->link);
-	take_more(0);
+	hoard_all(0);
 	answer = -ENOMEM;
 	assert_null(page_alloc(0, 0));
 	/* Who is ended itself gets at the reserve, to come to its end. */
@@ -276,11 +208,11 @@ static void a_process_is_ended_when_nothing_else_helps(void **state)
 	pg = page_alloc(0, 0);
 	assert_non_null(pg);
 	page_free(pg, 0);
-	give(UINT64_MAX);
+	hoard_give_all();
 	mm_set_oom_handler(NULL);
-	take_all();
+	hoard_all(0);
 	assert_null(page_alloc(0, 0));
-	give(UINT64_MAX);
+	hoard_give_all();
 }
 
 /* What the context costs without any page: tables and vmaps. */
@@ -489,8 +421,6 @@ int main(void)
 		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
 		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
 		pressure_test(dirty_pages_are_written_to_become_free),
-		pressure_test(metadata_get_clean_pages_only),
-		pressure_test(the_reserve_has_bounds),
 		pressure_test(a_process_is_ended_when_nothing_else_helps),
 		pressure_test(the_score_is_what_the_end_would_free),
 		pressure_test(a_reaped_context_has_no_memory_and_no_faults),
