@@ -25,7 +25,8 @@
 #include "sched/timer.h"
 #include "vdso.h"
 
-#define CALIBRATE_NS 4000000ull
+#define CALIBRATE_NS	4000000ull
+#define CALIBRATE_TRIES 25
 
 #define PM_TIMER_HZ 3579545ull
 #define PIT_HZ	    1193182ull
@@ -49,7 +50,7 @@ static volatile uint8_t *hpet;
 /* What arch_clock_ns reads; written while one CPU runs, or under clocksource_distrust_tsc. */
 static bool use_tsc = true;
 static uint64_t tsc_base, tsc_mult; /* ns = (tsc - base) * mult >> 32 */
-static uint64_t tsc_hz, apic_mult;
+static uint64_t tsc_hz, measured_hz, apic_mult;
 static struct counter shared; /* the counter that all CPUs share, hz 0: none */
 static uint64_t shared_last;  /* atomic: its extended value */
 static uint64_t shared_mult, shared_offset_ns;
@@ -151,43 +152,73 @@ static struct counter pit_init(void)
 	return (struct counter){"pit", pit_read, 0xffff, PIT_HZ};
 }
 
-/* TSC and reference at the same moment: of a few tries the one that was not interrupted. */
-static void read_pair(const struct counter *ref, uint64_t *tsc, uint64_t *raw)
+/* A counter and the TSC at the same moment, give or take half of `width` (in TSC ticks). */
+struct moment {
+	uint64_t tsc, raw, width;
+};
+
+/* Of a few tries the one that was interrupted least. */
+static struct moment read_moment(uint64_t (*read)(void))
 {
-	uint64_t best = UINT64_MAX;
+	struct moment best = {.width = UINT64_MAX};
 
 	for (unsigned i = 0; i < 5; i++) {
-		uint64_t before = tsc_read(), r = ref->read(), after = tsc_read();
+		uint64_t before = tsc_read(), raw = read(), width = tsc_read() - before;
 
-		if (after - before < best) {
-			best = after - before;
-			*tsc = before + (after - before) / 2;
-			*raw = r;
-		}
+		if (width < best.width)
+			best = (struct moment){before + width / 2, raw, width};
 	}
+	return best;
 }
 
-/* Let CALIBRATE_NS go by; rates of the TSC and of the APIC timer. */
-static void calibrate(const struct counter *ref)
+/* The local APIC's timer as an up counter; it stands still at UINT32_MAX. */
+static uint64_t apic_read(void)
 {
-	uint64_t want = ref->hz * CALIBRATE_NS / NSEC_PER_SEC;
-	uint64_t tsc0, tsc1, raw0, raw1, ticks, ns;
-	uint32_t apic0, apic1;
+	return UINT32_MAX - apic_timer_count();
+}
+
+/*
+ * Let CALIBRATE_NS go by; rates of the TSC and of the APIC timer. False: all five tries of a moment
+ * were interrupted, or the wait was so long that the APIC timer ran out.
+ */
+static bool calibrate_once(const struct counter *ref)
+{
+	uint64_t want = ref->hz * CALIBRATE_NS / NSEC_PER_SEC, ns, tsc, apic_ns;
+	uint64_t width = 0;
+	struct moment r[2], a[2];
 
 	apic_timer_set(UINT32_MAX);
-	read_pair(ref, &tsc0, &raw0);
-	apic0 = apic_timer_count();
-	while (((ref->read() - raw0) & ref->mask) < want)
+	a[0] = read_moment(apic_read);
+	r[0] = read_moment(ref->read);
+	while (((ref->read() - r[0].raw) & ref->mask) < want)
 		cpu_relax();
-	read_pair(ref, &tsc1, &raw1);
-	apic1 = apic_timer_count();
+	r[1] = read_moment(ref->read);
+	a[1] = read_moment(apic_read);
 	apic_timer_set(0);
 
-	ticks = (raw1 - raw0) & ref->mask;
-	ns = mul_div(ticks, NSEC_PER_SEC, ref->hz);
-	apic_mult = ((uint64_t)(apic0 - apic1) << 32) / ns;
+	ns = mul_div((r[1].raw - r[0].raw) & ref->mask, NSEC_PER_SEC, ref->hz);
+	tsc = r[1].tsc - r[0].tsc;
+	if (!ns || !tsc)
+		return false;
+	apic_ns = mul_div(a[1].tsc - a[0].tsc, ns, tsc);
+	if (!apic_ns)
+		return false;
+	apic_mult = ((a[1].raw - a[0].raw) << 32) / apic_ns;
+	measured_hz = mul_div(tsc, NSEC_PER_SEC, ns);
+	for (unsigned i = 0; i < 2; i++) {
+		width = MAX(width, r[i].width);
+		width = MAX(width, a[i].width);
+	}
+	return width <= tsc / 64 && a[1].raw < UINT32_MAX;
+}
+
+/* A machine with other work stops a virtual CPU at any time: a disturbed measurement does not count. */
+static void calibrate(const struct counter *ref)
+{
+	for (unsigned i = 0; i < CALIBRATE_TRIES && !calibrate_once(ref); i++)
+		;
 	if (!tsc_hz)
-		tsc_hz = mul_div(tsc1 - tsc0, NSEC_PER_SEC, ns);
+		tsc_hz = measured_hz;
 }
 
 /* CPUID 15h: TSC = crystal * ebx / eax. Hypervisors: leaf 40000010h, eax in kHz (VMware, KVM). */

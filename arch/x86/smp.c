@@ -28,7 +28,8 @@
 #include "timer.h"
 #include "insn.h"
 
-#define START_TIMEOUT_US 200000u
+/* Only a CPU that is not there takes so long, however much else the host has to do. */
+#define START_TIMEOUT_US 30000000u
 #define TSC_ROUNDS	 500u
 
 static unsigned ncpus = 1;	/* atomic */
@@ -109,7 +110,6 @@ static void smp_ap_main(struct cpu *c)
 {
 	cpu_setup_this(c);
 	apic_init_cpu();
-	buddy_init_cpu(c);
 	sched_init_cpu(c);
 	tsc_compare(2);
 	set_online(c);
@@ -202,8 +202,11 @@ static int start_cpu(struct trampoline_block *b, unsigned id, unsigned apic)
 	send_start(apic);
 	if (!wait_online(c, 10000))
 		apic_send_startup(apic, SMP_LOW_BASE >> PAGE_SHIFT);
-	if (!wait_online(c, START_TIMEOUT_US))
-		return -EIO; /* it may still come: its stack and block stay */
+	if (!wait_online(c, START_TIMEOUT_US)) {
+		/* Should it come after all, then not with the block, and on the stack, of the next. */
+		apic_send_init(apic);
+		return -EIO;
+	}
 	tsc_compare(2);
 	while (!LOAD_ACQUIRE(c->online))
 		cpu_relax();
