@@ -234,9 +234,11 @@ static uint64_t flush_deadline(void)
 	       READ_ONCE(mm_tune.dirty_writeback_centisecs) * (NSEC_PER_SEC / 100);
 }
 
-static bool flusher_must_run(void)
+/* failed: the last round left pages that it could not write. The next is not due before the delay, or a
+ * device that does not answer would keep the flusher, and the log, busy. */
+static bool flusher_must_run(bool failed)
 {
-	return __atomic_load_n(&flush_now, __ATOMIC_SEQ_CST) || too_much();
+	return __atomic_load_n(&flush_now, __ATOMIC_SEQ_CST) || (!failed && too_much());
 }
 
 void writeback_notify(void)
@@ -250,16 +252,19 @@ void writeback_notify(void)
 
 static void flusher_main(void *arg)
 {
+	bool failed = false;
+
 	(void)arg;
 	for (;;) {
 		__atomic_store_n(&flusher_idle, true, __ATOMIC_SEQ_CST);
-		wait_event(&flusher_queue, object_dirty_total() > 0 || flusher_must_run());
+		wait_event(&flusher_queue, object_dirty_total() > 0 || flusher_must_run(failed));
 		__atomic_store_n(&flusher_idle, false, __ATOMIC_SEQ_CST);
-		(void)wait_event_mode(
-			&flusher_queue, flusher_must_run(), WAIT_UNINTERRUPTIBLE, flush_deadline());
+		(void)wait_event_mode(&flusher_queue, flusher_must_run(failed),
+			WAIT_UNINTERRUPTIBLE, flush_deadline());
 		__atomic_store_n(&flush_now, false, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&half_rounds, 1, __ATOMIC_SEQ_CST);
-		if (cache_sync_all())
+		failed = cache_sync_all() != 0;
+		if (failed)
 			klog_err("flusher: some pages could not be written");
 		__atomic_fetch_add(&half_rounds, 1, __ATOMIC_SEQ_CST);
 		wake_all(&progress_queue);

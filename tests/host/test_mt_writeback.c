@@ -86,6 +86,25 @@ static void the_flusher_writes_what_is_dirty_by_itself(void **state)
 	host_pager_destroy(&p);
 }
 
+static void what_could_not_be_written_waits_for_its_time_however_much_it_is(void **state)
+{
+	static struct host_pager p;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	set_tune(LONG, 0, 100);
+	fail_write(&p, 1);
+	env_make_dirty(p.vo, 3);
+	until(&p.writes, 1);
+	mt_until_sleeps(HOST_KTHREAD_CPU);
+	assert_int_equal(value(&p.writes), 1);
+	/* Who needs it written now asks. */
+	set_tune(LONG, 0, 0);
+	writeback_throttle();
+	assert_int_equal(value(&p.pages_out), 1);
+	host_pager_destroy(&p);
+}
+
 static void who_makes_pages_dirty_waits_while_there_are_too_many(void **state)
 {
 	static struct host_pager p;
@@ -372,6 +391,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		writeback_test(the_flusher_writes_what_is_dirty_by_itself),
+		writeback_test(what_could_not_be_written_waits_for_its_time_however_much_it_is),
 		writeback_test(who_makes_pages_dirty_waits_while_there_are_too_many),
 		writeback_test(throttling_ends_when_nothing_comes_of_it),
 		writeback_test(a_round_under_way_does_not_say_that_nothing_can_be_written),
