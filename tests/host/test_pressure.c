@@ -170,6 +170,44 @@ static void dirty_pages_are_written_to_become_free(void **state)
 	host_pager_destroy(&p);
 }
 
+/* Clean when reclaim has looked in vain, by somebody else, and nothing dirty is left to wait for. */
+static struct host_pager others;
+
+static uint64_t write_meanwhile(void)
+{
+	if (others.vo && cache_write_back(others.vo, 0, UINT64_MAX))
+		abort();
+	return 0;
+}
+
+static int end_nobody(void)
+{
+	abort();
+}
+
+static void pages_that_others_make_clean_meanwhile_become_free(void **state)
+{
+	struct page *pg;
+
+	(void)state;
+	host_pager_init(&others, BIG, PG(BIG));
+	mm_tune.dirty_writeback_centisecs = 100000;
+	mm_tune.dirty_background_ratio = mm_tune.dirty_ratio = 100;
+	read_all(&others, BIG);
+	for (unsigned i = 0; i < BIG; i++)
+		env_make_dirty(others.vo, i);
+	reclaim_init();
+	reclaim_add_shrinker(write_meanwhile);
+	mm_set_oom_handler(end_nobody);
+	take_all();
+	pg = page_alloc(0, 0);
+	assert_non_null(pg);
+	page_free(pg, 0);
+	give(UINT64_MAX);
+	host_pager_destroy(&others);
+	others.vo = NULL;
+}
+
 /*
  * Out of memory
  */
@@ -419,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		pressure_test(used_pages_go_when_the_others_are_not_enough),
 		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
+		pressure_test(pages_that_others_make_clean_meanwhile_become_free),
 		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
 		pressure_test(dirty_pages_are_written_to_become_free),
 		pressure_test(a_process_is_ended_when_nothing_else_helps),
