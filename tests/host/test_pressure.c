@@ -199,11 +199,11 @@ static void pages_that_others_make_clean_meanwhile_become_free(void **state)
 	reclaim_init();
 	reclaim_add_shrinker(write_meanwhile);
 	mm_set_oom_handler(end_nobody);
-	take_all();
+	hoard_all(0);
 	pg = page_alloc(0, 0);
 	assert_non_null(pg);
 	page_free(pg, 0);
-	give(UINT64_MAX);
+	hoard_give_all();
 	host_pager_destroy(&others);
 	others.vo = NULL;
 }
