@@ -47,12 +47,14 @@ host_wanted = $(foreach b,$(1),$(if $(TEST),$(if $(findstring $(TEST),$(b)),$(b)
 
 .PHONY: test-host test-jitter host
 host: $(HOST_BIN) $(HOST_BIN_TSAN)
-test-host: host
-	$(Q)tests/host/run.sh $(call host_wanted,$(HOST_BIN) $(HOST_BIN_TSAN))
-
 # The concurrent ones with bad luck: host_jitter in fakes/host.h. Whatever fails is a bug, of the kernel or of the test.
 SEEDS ?= 1 2 3 4 5
-HOST_JITTERED := $(HOST)/asan/test_pressure $(filter $(HOST)/asan/test_mt_%,$(HOST_BIN)) $(HOST_BIN_TSAN)
+HOST_BIN_MT   := $(filter $(HOST)/asan/test_mt_%,$(HOST_BIN))
+HOST_JITTERED := $(HOST)/asan/test_pressure $(HOST_BIN_MT) $(HOST_BIN_TSAN)
+
+test-host: host
+	$(Q)tests/host/run.sh $(call host_wanted,$(HOST_BIN) $(HOST_BIN_TSAN))
+	$(Q)HOST_JITTER=1 tests/host/run.sh $(call host_wanted,$(HOST_BIN_MT))
 
 test-jitter: host
 	$(Q)for s in $(SEEDS); do HOST_JITTER=$$s tests/host/run.sh $(call host_wanted,$(HOST_JITTERED)) || bad=1; done; [ -z "$$bad" ]

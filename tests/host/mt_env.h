@@ -11,16 +11,6 @@
 
 #include "pager.h"
 
-/* Who does not fit the caller's expectations ends the program: other threads could not go on. */
-#define mt_must(cond)                                                                        \
-	do {                                                                                 \
-		if (!(cond)) {                                                               \
-			fprintf(stderr, "%s:%d: CPU %u: %s\n", __FILE__, __LINE__, cpu_id(), \
-				#cond);                                                      \
-			abort();                                                             \
-		}                                                                            \
-	} while (0)
-
 /* One access with the faults that it takes: 0 or the fault's error. */
 static int mt_access(struct mm_context *c, vaddr_t va, void *buf, size_t n, vm_flags_t access)
 {

@@ -19,8 +19,8 @@ static void get_page_9(void *arg)
 	struct page *pg = NULL;
 
 	(void)arg;
-	assert_int_equal(cache_get(p.vo, 9, 0, &pg), 0);
-	assert_int_equal(((uint8_t *)page_virt(pg))[77], host_pager_byte(9, 77));
+	mt_must(cache_get(p.vo, 9, 0, &pg) == 0);
+	mt_must(((uint8_t *)page_virt(pg))[77] == host_pager_byte(9, 77));
 	seen[cpu_id()] = pg;
 	cache_put(pg);
 }
@@ -48,7 +48,7 @@ static void get_may_fail(void *arg)
 	(void)arg;
 	switch (cache_get(p.vo, 9, CACHE_READAHEAD, &pg)) {
 	case 0:
-		assert_int_equal(((uint8_t *)page_virt(pg))[5], host_pager_byte(9, 5));
+		mt_must(((uint8_t *)page_virt(pg))[5] == host_pager_byte(9, 5));
 		cache_put(pg);
 		break;
 	case -EIO:
@@ -86,7 +86,7 @@ static void count_up(void)
 		struct page *pg;
 		uint32_t *w;
 
-		assert_int_equal(cache_get(p.vo, idx, CACHE_READAHEAD, &pg), 0);
+		mt_must(cache_get(p.vo, idx, CACHE_READAHEAD, &pg) == 0);
 		w = (uint32_t *)page_virt(pg) + 100 + cpu_id();
 		__atomic_store_n(w, __atomic_load_n(w, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 		cache_mark_dirty(pg);
@@ -175,7 +175,7 @@ static void get_or_truncate(void *arg)
 		if (cpu_id() == 1) {
 			cache_truncate(p.vo, host_rand(&r) % (NPAGES * PAGE_SIZE));
 			rw_read_lock(&p.vo->lock);
-			assert_true(p.vo->npages <= page_count(p.vo->vo_size));
+			mt_must(p.vo->npages <= page_count(p.vo->vo_size));
 			rw_read_unlock(&p.vo->lock);
 			cache_truncate(p.vo, NPAGES * PAGE_SIZE);
 			continue;

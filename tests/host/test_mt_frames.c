@@ -30,14 +30,14 @@ static void frames_loop(void *arg)
 		unsigned k = host_rand(&r) % 32;
 
 		if (held[k]) {
-			assert_int_equal(*(uint32_t *)page_virt(held[k]), cpu_id() * 1000 + k);
+			mt_must(*(uint32_t *)page_virt(held[k]) == cpu_id() * 1000 + k);
 			page_free(held[k], order[k]);
 			held[k] = NULL;
 			continue;
 		}
 		order[k] = host_rand(&r) % 8 ? 0 : host_rand(&r) % 4;
 		held[k] = page_alloc(order[k], 0);
-		assert_non_null(held[k]);
+		mt_must(held[k] != NULL);
 		*(uint32_t *)page_virt(held[k]) = cpu_id() * 1000 + k;
 		if (i % 500 == 0)
 			buddy_drain();
@@ -58,7 +58,7 @@ static void slab_loop(void *arg)
 		uint64_t *obj = slab_alloc(cache, 0);
 		void *other;
 
-		assert_non_null(obj);
+		mt_must(obj != NULL);
 		obj[0] = cpu_id();
 		obj[5] = i;
 		other = __atomic_exchange_n(&handed[k], obj, __ATOMIC_ACQ_REL);
@@ -80,8 +80,8 @@ static void shares_loop(void *arg)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		page_share(pages[i % 8]);
 		page_pin(pages[i % 8]);
-		assert_false(page_unshare(pages[i % 8]));
-		assert_false(page_unpin(pages[i % 8]));
+		mt_must(!page_unshare(pages[i % 8]));
+		mt_must(!page_unpin(pages[i % 8]));
 	}
 }
 

@@ -122,7 +122,7 @@ static void snapshot_loop(void)
 		sum = checksum(from, to);
 		for (unsigned k = 0; k < 5; k++)
 			sched_yield();
-		assert_int_equal(checksum(from, to), sum);
+		mt_must(checksum(from, to) == sum);
 		rw_write_unlock(&lock);
 		sched_yield();
 	}

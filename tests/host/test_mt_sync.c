@@ -39,7 +39,7 @@ static void mutex_worker(void *arg)
 	(void)arg;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		mutex_lock(&mutex);
-		assert_true(mutex_held(&mutex));
+		mt_must(mutex_held(&mutex));
 		counter++;
 		if (i % 64 == 0)
 			cpu_relax(); /* let the others run into it */
@@ -90,7 +90,7 @@ static void read_once(void)
 {
 	rw_read_lock(&rw);
 	__atomic_fetch_add(&readers_inside, 1, __ATOMIC_RELAXED);
-	assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED), 0);
+	mt_must(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED) == 0);
 	cpu_relax();
 	__atomic_fetch_sub(&readers_inside, 1, __ATOMIC_RELAXED);
 	rw_read_unlock(&rw);
@@ -99,9 +99,9 @@ static void read_once(void)
 static void write_once(bool downgrade)
 {
 	rw_write_lock(&rw);
-	assert_true(rw_write_held(&rw));
-	assert_int_equal(__atomic_fetch_add(&writers_inside, 1, __ATOMIC_RELAXED), 0);
-	assert_int_equal(__atomic_load_n(&readers_inside, __ATOMIC_RELAXED), 0);
+	mt_must(rw_write_held(&rw));
+	mt_must(__atomic_fetch_add(&writers_inside, 1, __ATOMIC_RELAXED) == 0);
+	mt_must(__atomic_load_n(&readers_inside, __ATOMIC_RELAXED) == 0);
 	counter++;
 	__atomic_fetch_sub(&writers_inside, 1, __ATOMIC_RELAXED);
 	if (!downgrade) {
@@ -109,8 +109,8 @@ static void write_once(bool downgrade)
 		return;
 	}
 	rw_open(&rw);
-	assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED), 0);
-	assert_false(rw_write_held(&rw));
+	mt_must(__atomic_load_n(&writers_inside, __ATOMIC_RELAXED) == 0);
+	mt_must(!rw_write_held(&rw));
 	rw_open_unlock(&rw);
 }
 
@@ -179,8 +179,8 @@ static void open_worker(void *arg)
 		/* Both readers came in although a writer waits and this one holds it still. */
 		while (__atomic_load_n(&readers_inside, __ATOMIC_SEQ_CST) < 2)
 			cpu_relax();
-		assert_true(READ_ONCE(rw.state) & RW_WAITERS);
-		assert_int_equal(__atomic_load_n(&writers_inside, __ATOMIC_SEQ_CST), 0);
+		mt_must(READ_ONCE(rw.state) & RW_WAITERS);
+		mt_must(__atomic_load_n(&writers_inside, __ATOMIC_SEQ_CST) == 0);
 		step_to(3);
 		rw_open_unlock(&rw);
 		break;
@@ -188,7 +188,7 @@ static void open_worker(void *arg)
 		wait_for_step(1);
 		rw_write_lock(&rw);
 		__atomic_store_n(&writers_inside, 1, __ATOMIC_SEQ_CST);
-		assert_int_equal(__atomic_load_n(&readers_inside, __ATOMIC_SEQ_CST), 0);
+		mt_must(__atomic_load_n(&readers_inside, __ATOMIC_SEQ_CST) == 0);
 		rw_write_unlock(&rw);
 		break;
 	default:

@@ -27,21 +27,21 @@ static void use_names(void *arg)
 		struct path p;
 		int err;
 
-		assert_false(IS_ERR(f));
+		mt_must(!IS_ERR(f));
 		file_put(f);
 		snprintf(b, sizeof(b), "/d%u/sub/shared%u", (i + me) & 1, i % 3);
 		err = path_rename(fs, NULL, a, NULL, b, 0);
-		assert_true(err == 0 || err == -ENOENT);
+		mt_must(err == 0 || err == -ENOENT);
 		if (err)
-			assert_int_equal(path_unlink(fs, NULL, a), 0);
+			mt_must(path_unlink(fs, NULL, a) == 0);
 		if (!path_lookup(fs, NULL, b, LOOKUP_FOLLOW, &p))
 			path_put(&p);
 		err = path_unlink(fs, NULL, b);
-		assert_true(err == 0 || err == -ENOENT);
+		mt_must(err == 0 || err == -ENOENT);
 		err = path_rename(fs, NULL, "/d0/sub", NULL, "/d1/sub", 0);
-		assert_true(err == 0 || err == -ENOENT || err == -ENOTEMPTY);
+		mt_must(err == 0 || err == -ENOENT || err == -ENOTEMPTY);
 		err = path_rename(fs, NULL, "/d1/sub", NULL, "/d0/sub", 0);
-		assert_true(err == 0 || err == -ENOENT || err == -ENOTEMPTY);
+		mt_must(err == 0 || err == -ENOENT || err == -ENOTEMPTY);
 		if (i % 32 == me)
 			dcache_shrink();
 	}
