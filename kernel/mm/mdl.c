@@ -77,10 +77,14 @@ void mdl_free_chain(mdl_t *mdl, void (*free_fn)(mdl_t *))
 	}
 }
 
+/*
+ * Frames that are listed directly are BUSY or under write-back, and locks of a file system may be held: who
+ * waited for memory then would wait for pages that he has himself.
+ */
 static int mdl_grow(mdl_t *mdl)
 {
 	uint32_t capacity = mdl->capacity * 2;
-	mdl_seg_t *segs = kmalloc(capacity * sizeof(*segs), 0);
+	mdl_seg_t *segs = kmalloc(capacity * sizeof(*segs), mdl->ctx ? 0 : ALLOC_NORECLAIM);
 
 	if (!segs)
 		return -ENOMEM;

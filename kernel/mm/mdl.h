@@ -56,7 +56,7 @@ int __must_check mdl_add(mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t 
  * Returns the bytes appended, or the error if there are none. */
 ssize_t __must_check mdl_add_some(
 	mdl_t *mdl, struct mm_context *ctx, vaddr_t va, size_t size, bool write);
-/* Append bytes of one frame; takes a pin of its own. 0 or -ENOMEM. */
+/* Append bytes of one frame; takes a pin of its own. 0, or -ENOMEM at once: never reclaims. */
 int __must_check mdl_add_page(mdl_t *mdl, struct page *pg, uint32_t offset, uint32_t size);
 /* Copy between the list and a kernel buffer; returns the bytes moved, short at the end. */
 size_t mdl_read(const mdl_t *mdl, void *buf, size_t count, size_t offset);

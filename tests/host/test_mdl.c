@@ -1,5 +1,6 @@
 /* Memory descriptor lists over real address spaces, and kernel ranges: one behaviour a test. */
 #include "cmocka_host.h"
+#include "hoard.h"
 #include "mm/access.h"
 #include "mm/buddy.h"
 #include "mm/cache.h"
@@ -277,6 +278,39 @@ static void a_write_list_marks_file_pages_dirty(void **state)
 	host_pager_destroy(&p);
 }
 
+/* Block I/O lists frames that are BUSY or under write-back: what reclaim waits for could be these. */
+static bool asked;
+
+static uint64_t note_asked(uint64_t want)
+{
+	(void)want;
+	asked = true;
+	return 0;
+}
+
+static void a_list_of_frames_never_waits_for_memory(void **state)
+{
+	struct page *pg = page_alloc(0, 0);
+	unsigned n = 0;
+	mdl_t mdl;
+
+	(void)state;
+	mdl_init(&mdl, NULL);
+	hoard_all(ALLOC_RESERVE);
+	asked = false;
+	buddy_set_reclaim(note_asked);
+	while (mdl_add_page(&mdl, pg, 0, 512) == 0)
+		n++;
+	assert_false(asked);
+	/* What it has is as it was. */
+	assert_int_equal(mdl.amount, n);
+	assert_true(n >= MDL_SEGS_SMALL_MAX);
+	assert_int_equal(page_pins(pg), n);
+	buddy_set_reclaim(NULL);
+	hoard_give_all();
+	mdl_deinit(&mdl); /* the page's only holder */
+}
+
 static void every_failing_allocation_leaves_no_pin(void **state)
 {
 	vaddr_t va = map_anonymous(8, VM_READ | VM_WRITE);
@@ -392,6 +426,7 @@ int main(void)
 	WITH_CONTEXT(many_segments_and_chains);
 	WITH_CONTEXT(neighbouring_frames_are_one_segment);
 	WITH_CONTEXT(a_write_list_marks_file_pages_dirty);
+	WITH_CONTEXT(a_list_of_frames_never_waits_for_memory);
 	WITH_CONTEXT(every_failing_allocation_leaves_no_pin);
 	WITH_CONTEXT(kernel_ranges_are_apart_and_reused);
 	WITH_CONTEXT(device_windows_keep_the_offset);
