@@ -18,23 +18,22 @@ struct range_op {
 	uint64_t clear; /* bits to take from leaf entries (W) */
 	uint64_t set;	/* bits to set in them (NX) */
 	bool upper;	/* clear W in upper entries that lie wholly inside */
-	uint64_t count; /* remove: entries that were present */
 	void (*fn)(void *cookie, vaddr_t va, struct pmap_entry e); /* walk */
 	void *cookie;
 };
 
-/* Entries of a table whose first byte is at base that the range, not empty, touches. */
+/* Entries of a table whose first byte is at base that [start, end), not empty, touches. */
 struct span {
 	unsigned lo, hi;
 };
 
-static inline struct span span_of(const struct range_op *op, vaddr_t base, unsigned level)
+static inline struct span span_of(vaddr_t start, vaddr_t end, vaddr_t base, unsigned level)
 {
 	struct span s = {0, PT_ENTRIES};
-	vaddr_t last = op->end - 1;
+	vaddr_t last = end - 1;
 
-	if (op->start > base)
-		s.lo = (unsigned)MIN((op->start - base) >> PT_SHIFT(level), (uint64_t)PT_ENTRIES);
+	if (start > base)
+		s.lo = (unsigned)MIN((start - base) >> PT_SHIFT(level), (uint64_t)PT_ENTRIES);
 	if (last < base)
 		s.hi = 0;
 	else if ((last - base) >> PT_SHIFT(level) < PT_ENTRIES)
@@ -49,32 +48,63 @@ static bool wholly_inside(const struct range_op *op, vaddr_t va, unsigned level)
 
 /* --- remove ---------------------------------------------------------------------------------- */
 
-static void remove_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
-{
-	struct page *pg = table_of(entry);
-	uint64_t *e = entries_of(entry);
-	struct span s;
+struct removal {
+	vaddr_t start, end; /* as of range_op */
+	struct tlb_batch *tb;
+	uint64_t count; /* entries that were present */
+};
 
-	if (!op->tb->table_high)
-		op->tb->table_low = base;
-	op->tb->table_high = base + PMAP_TABLE_SPAN;
-	s = span_of(op, base, 1);
-	/* Nothing of the range comes in meanwhile. */
-	if (!(READ_ONCE(pg->live) & live_groups(s.lo, s.hi)))
-		return;
-	table_lock(pg);
-	live_for_each (i, pg, s.lo, s.hi) {
+/* The part of s that lies in the first of the groups. */
+static inline struct span first_group(uint64_t groups, struct span s)
+{
+	unsigned lo = (unsigned)__builtin_ctzll(groups) * LIVE_GROUP;
+
+	return (struct span){MAX(s.lo, lo), MIN(s.hi, lo + LIVE_GROUP)};
+}
+
+/* => table locked */
+static void remove_entries(struct removal *op, uint64_t *e, vaddr_t base, struct span s)
+{
+	for (unsigned i = s.lo; i < s.hi; i++) {
 		if (!(e[i] & PTE_P))
 			continue;
 		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
 		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
 		op->count++;
 	}
+}
+
+static void remove_leaf(struct removal *op, uint64_t entry, vaddr_t base)
+{
+	struct page *pg = table_of(entry);
+	uint64_t *e = entries_of(entry), rest;
+	bool locked = false;
+	struct span s;
+
+	if (!op->tb->table_high)
+		op->tb->table_low = base;
+	op->tb->table_high = base + PMAP_TABLE_SPAN;
+	s = span_of(op->start, op->end, base, 1);
+	for (rest = READ_ONCE(pg->live) & live_groups(s.lo, s.hi); rest; rest &= rest - 1) {
+		struct span g = first_group(rest, s);
+
+		/* Nothing of the range comes in meanwhile: the lock is for what is there. */
+		while (g.lo < g.hi && !(READ_ONCE(e[g.lo]) & PTE_P))
+			g.lo++;
+		if (g.lo == g.hi)
+			continue;
+		if (!locked)
+			table_lock(pg);
+		locked = true;
+		remove_entries(op, e, base, g);
+	}
+	if (!locked)
+		return;
 	live_cut(pg, e, s.lo, s.hi);
 	table_unlock(pg);
 }
 
-static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsigned level)
+static void remove_below(struct removal *op, uint64_t entry, vaddr_t base, unsigned level)
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
@@ -84,7 +114,7 @@ static void remove_below(struct range_op *op, uint64_t entry, vaddr_t base, unsi
 		remove_leaf(op, entry, base);
 		return;
 	}
-	s = span_of(op, base, level);
+	s = span_of(op->start, op->end, base, level);
 	live_for_each (i, pg, s.lo, s.hi) {
 		uint64_t below = LOAD_ACQUIRE(e[i]);
 
@@ -112,7 +142,7 @@ static inline uint64_t leaf_table_entry(const struct pmap *pm, vaddr_t va)
 
 uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_batch *tb)
 {
-	struct range_op op = {.pm = pm, .start = start, .end = end, .tb = tb};
+	struct removal op = {.start = start, .end = end, .tb = tb};
 	vaddr_t base = ALIGN_DOWN(start, PMAP_TABLE_SPAN);
 
 	dassert(end <= USER_MAX);
@@ -179,7 +209,7 @@ static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 	uint64_t *e = entries_of(entry);
 	struct span s;
 
-	s = span_of(op, base, 1);
+	s = span_of(op->start, op->end, base, 1);
 	table_lock(pg);
 	live_for_each (i, pg, s.lo, s.hi) {
 		uint64_t new = (e[i] & ~op->clear) | op->set;
@@ -223,7 +253,7 @@ static void lower_below(struct range_op *op, uint64_t entry, vaddr_t base, unsig
 		lower_leaf(op, entry, base);
 		return;
 	}
-	s = span_of(op, base, level);
+	s = span_of(op->start, op->end, base, level);
 	live_for_each (i, pg, s.lo, s.hi) {
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));
 		uint64_t below = LOAD_ACQUIRE(e[i]);
@@ -297,7 +327,7 @@ static void free_below(struct range_op *op, uint64_t entry, vaddr_t base, unsign
 {
 	struct page *pg = table_of(entry);
 	uint64_t *e = entries_of(entry);
-	struct span s = span_of(op, base, level);
+	struct span s = span_of(op->start, op->end, base, level);
 
 	live_for_each (i, pg, s.lo, s.hi) {
 		vaddr_t va = base + ((vaddr_t)i << PT_SHIFT(level));

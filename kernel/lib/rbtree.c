@@ -111,7 +111,6 @@ void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *par
 	n->left = n->right = NULL;
 	n->red = true;
 	*link = n;
-	augment_one(t, n);
 	augment_path(t, parent, through);
 
 	while (is_red(n->parent)) {

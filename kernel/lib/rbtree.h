@@ -24,8 +24,9 @@ struct rb_tree {
 };
 
 /*
- * Link n at *link below parent (NULL: n becomes the root), then rebalance; and the other way. What
- * `through` contributes, a node above (NULL: none), changed with it: one way up the tree does for both.
+ * Link n at *link below parent (NULL: n becomes the root), then rebalance; and the other way. n comes with
+ * the augmented value of a node that has no children. What `through` contributes, a node above (NULL:
+ * none), changed with it: one way up the tree does for both.
  */
 void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *parent,
 	struct rb_node **link, const struct rb_node *through);

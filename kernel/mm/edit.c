@@ -47,7 +47,7 @@ static void lock_context(struct vmap_edit *e)
 		rw_write_lock(&e->ctx->mm_lock);
 }
 
-static void unlock_context(struct vmap_edit *e)
+static inline void unlock_context(struct vmap_edit *e)
 {
 	switch (e->mode) {
 	case EDIT_EXCLUSIVE:

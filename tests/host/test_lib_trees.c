@@ -38,6 +38,8 @@ static void item_insert(struct rb_tree *t, struct item *it)
 		parent = *link;
 		link = it->key < ITEM(parent)->key ? &parent->left : &parent->right;
 	}
+	it->max = it->key;
+	it->count = 1;
 	rb_insert(t, &it->node, parent, link);
 }
 
