@@ -17,7 +17,10 @@
 #include "mm/amap.h"
 #include "mm/edit.h"
 #include "mm/vmap.h"
+#include "sched/clock.h"
 #include "sync/waitqueue.h"
+
+#define LOOK_NS (100 * NSEC_PER_MSEC)
 
 static mm_oom_fn handler;
 static struct waitqueue gone_queue;
@@ -103,28 +106,33 @@ static void watch(bool on)
 	__atomic_store_n(&watched, on, __ATOMIC_SEQ_CST);
 }
 
-bool mm_oom_wait_gone(struct mm_context *ctx, uint64_t deadline_ns)
+/* NULL: are all gone that were leaving? */
+static bool is_gone(const struct mm_context *ctx)
 {
-	int err;
-
-	watch(true);
-	err = wait_event_mode(&gone_queue, __atomic_load_n(&ctx->gone, __ATOMIC_SEQ_CST),
-		WAIT_UNINTERRUPTIBLE, deadline_ns);
-	watch(false);
-	return err == 0;
+	return ctx ? __atomic_load_n(&ctx->gone, __ATOMIC_SEQ_CST)
+		   : __atomic_load_n(&nleaving, __ATOMIC_SEQ_CST) == 0;
 }
 
-bool mm_oom_wait_leaving(uint64_t deadline_ns)
+static bool wait_until_gone(const struct mm_context *ctx, unsigned looks)
 {
-	bool left = __atomic_load_n(&nleaving, __ATOMIC_SEQ_CST) != 0;
+	bool gone = false;
 
-	if (!left)
-		return false;
 	watch(true);
-	left = wait_event_mode(&gone_queue, __atomic_load_n(&nleaving, __ATOMIC_SEQ_CST) == 0,
-		       WAIT_UNINTERRUPTIBLE, deadline_ns) == 0;
+	for (unsigned i = 0; i < looks && !gone; i++)
+		gone = wait_event_mode(&gone_queue, is_gone(ctx), WAIT_UNINTERRUPTIBLE,
+			       clock_monotonic_ns() + LOOK_NS) == 0;
 	watch(false);
-	return left;
+	return gone;
+}
+
+bool mm_oom_wait_gone(struct mm_context *ctx, unsigned looks)
+{
+	return wait_until_gone(ctx, looks);
+}
+
+bool mm_oom_wait_leaving(unsigned looks)
+{
+	return !is_gone(NULL) && wait_until_gone(NULL, looks);
 }
 
 void mm_oom_note_leaving(void)

@@ -27,11 +27,15 @@ uint64_t mm_oom_score(struct mm_context *ctx);
  * => nothing held
  */
 void mm_oom_reap(struct mm_context *ctx);
-/* Wait until all memory of a reaped context is gone. => ctx held; false: the deadline came first */
-bool mm_oom_wait_gone(struct mm_context *ctx, uint64_t deadline_ns);
-/* Contexts are being taken down just now: wait until they are gone. False: there is none, or the
- * deadline came first. => nothing held */
-bool mm_oom_wait_leaving(uint64_t deadline_ns);
+/*
+ * Wait until all memory of a reaped context is gone (=> ctx held); until all contexts that are being
+ * taken down just now are gone. False: it took too long, which is so many looks 100 ms apart, or
+ * there is none. A machine that stands still for a while, as a virtual one does when its host is
+ * busy, does not wait meanwhile: that is one look, however long it was. => nothing held
+ */
+#define OOM_LOOKS 100
+bool mm_oom_wait_gone(struct mm_context *ctx, unsigned looks);
+bool mm_oom_wait_leaving(unsigned looks);
 /* context.c: a context is being taken down; it is gone. */
 void mm_oom_note_leaving(void);
 void mm_oom_note_gone(void);

@@ -18,7 +18,7 @@
  * ones that fill the memory, and the largest of them may well be somebody else: then the process
  * group that has most loses its largest member. Nobody is chosen while memory is on its way back: of
  * a process that is being taken down, or of the last one that was chosen, unless it takes too long
- * (GONE_WAIT_NS).
+ * (OOM_LOOKS).
  */
 #include "proc/oom_kill.h"
 
@@ -30,19 +30,16 @@
 #include "mm/stats.h"
 #include "proc/process.h"
 #include "proc/signal.h"
-#include "sched/clock.h"
 #include "sched/sched.h"
 
-#define GONE_WAIT_NS (5 * NSEC_PER_SEC)
-#define STAND_OUT    8 /* who has this part of all memory is to blame alone */
-#define KB(pages)    ((unsigned long long)(pages) * (PAGE_SIZE / 1024))
+#define STAND_OUT 8 /* who has this part of all memory is to blame alone */
+#define KB(pages) ((unsigned long long)(pages) * (PAGE_SIZE / 1024))
 
 static struct waitqueue ask_queue, answer_queue;
 static bool started;
 static bool wanted;		  /* (a) somebody waits for a round */
 static uint64_t rounds = 1;	  /* (a) rounds done, and one: the number of this one */
 static struct mm_context *ending; /* the last that was chosen, held, or NULL */
-static uint64_t ending_until;	  /* how long we wait for it */
 static int answer;		  /* what the last round came to; written before rounds */
 
 struct victim {
@@ -211,7 +208,6 @@ static void end_process(struct victim *v)
 	mm_oom_reap(v->ctx);
 	mm_hold_context(v->ctx);
 	ending = v->ctx;
-	ending_until = clock_monotonic_ns() + GONE_WAIT_NS;
 	victim_put(v);
 }
 
@@ -220,11 +216,11 @@ static bool wait_for_who_leaves(void)
 {
 	bool gone;
 
-	if (mm_oom_wait_leaving(clock_monotonic_ns() + GONE_WAIT_NS))
+	if (mm_oom_wait_leaving(OOM_LOOKS))
 		return true;
 	if (!ending)
 		return false;
-	gone = mm_oom_wait_gone(ending, ending_until);
+	gone = mm_oom_wait_gone(ending, OOM_LOOKS);
 	mm_drop_context(ending);
 	ending = NULL;
 	return gone;
