@@ -28,7 +28,11 @@
 #define CRTC_CURSOR_HIGH 14
 #define CRTC_CURSOR_LOW	 15
 
+/* Looks at a line that does not move: some ten seconds. */
+#define SPIN_LIMIT 20000000u
+
 static bool serial_present;
+static bool serial_stuck; /* (log lock) */
 static unsigned vga_row, vga_col;
 
 /* 115200 baud, 8N1, FIFO on. A port that is not there reads as all ones. */
@@ -44,14 +48,26 @@ static void serial_init(void)
 	serial_present = port_in8(COM1 + UART_LINE_STATUS) != 0xff;
 }
 
+/* Bounded, so that a dead port cannot hang the machine; as kernel/dev/uart.c does it. */
+static bool serial_wait_until_empty(void)
+{
+	unsigned spins = 0;
+
+	while (!(port_in8(COM1 + UART_LINE_STATUS) & UART_TX_EMPTY)) {
+		if (serial_stuck || ++spins == SPIN_LIMIT) {
+			serial_stuck = true;
+			return false;
+		}
+		cpu_relax();
+	}
+	serial_stuck = false;
+	return true;
+}
+
 static void serial_put(char c)
 {
-	/* Bounded, so that a dead port cannot hang the machine. */
-	for (int i = 0; i < 100000; i++) {
-		if (port_in8(COM1 + UART_LINE_STATUS) & UART_TX_EMPTY)
-			break;
-	}
-	port_out8(COM1 + UART_DATA, (uint8_t)c);
+	if (serial_wait_until_empty())
+		port_out8(COM1 + UART_DATA, (uint8_t)c);
 }
 
 static void serial_write(struct klog_console *con, const char *s, size_t n)

@@ -2,9 +2,12 @@
  * 16550 serial port as ttyS0.
  *
  * Received bytes raise an interrupt and go to the terminal. Output waits for the transmit FIFO to
- * be empty and puts up to 16 bytes into it, with the terminal's lock held; it does not use
- * interrupts, so that it works in any context. A line that does not move (no clock, no carrier
- * emulation) is given up on after a while, not waited for for ever.
+ * be empty and fills it, with the terminal's lock held; it does not use interrupts, so that it works
+ * in any context. One of its 16 places stays free: the kernel log (arch/x86/early_console.c) writes
+ * single bytes to the same port, under a lock of its own, and may have seen it empty as well. A line
+ * that does not move (no clock, no carrier emulation) is given up on after many seconds, and from
+ * then on looked at once for each write until it moves; a reader at the other end that has to wait
+ * for its CPU is not there yet.
  *
  * Source: National Semiconductor PC16550D data sheet.
  */
@@ -33,10 +36,11 @@
 #define LSR_RECEIVED 0x01u
 #define LSR_EMPTY    0x20u
 
-#define FIFO_SIZE  16u
-#define SPIN_LIMIT 100000u
+#define FIFO_PART  15u
+#define SPIN_LIMIT 20000000u
 
 static struct tty *serial;
+static bool stuck; /* (lock of the terminal) */
 
 static uint8_t reg_read(unsigned reg)
 {
@@ -48,18 +52,27 @@ static void reg_write(unsigned reg, uint8_t v)
 	port_out8((uint16_t)(UART_BASE + reg), v);
 }
 
+static bool wait_until_empty(void)
+{
+	unsigned spins = 0;
+
+	while (!(reg_read(REG_LSR) & LSR_EMPTY)) {
+		if (stuck || ++spins == SPIN_LIMIT) {
+			stuck = true;
+			return false;
+		}
+		cpu_relax();
+	}
+	stuck = false;
+	return true;
+}
+
 static void uart_write(struct tty *tty, const char *s, size_t n)
 {
 	(void)tty;
-	while (n) {
-		size_t part = MIN(n, (size_t)FIFO_SIZE);
-		unsigned spins = 0;
+	while (n && wait_until_empty()) {
+		size_t part = MIN(n, (size_t)FIFO_PART);
 
-		while (!(reg_read(REG_LSR) & LSR_EMPTY)) {
-			if (++spins == SPIN_LIMIT)
-				return;
-			cpu_relax();
-		}
 		for (size_t i = 0; i < part; i++)
 			reg_write(REG_DATA, (uint8_t)s[i]);
 		s += part;

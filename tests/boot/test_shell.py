@@ -1,5 +1,6 @@
 """A person at the prompt of the GRUB ISO: tools, pipes, scripts, ^C, maps, stress, poweroff."""
 import re
+import time
 
 from machine import PROMPT, Machine
 
@@ -68,4 +69,16 @@ def test_busybox_applets_work():
         assert re.search(r"^\s*1 .*init", m.run("busybox ps"), re.M)
         assert m.run("busybox sh -c 'for i in 1 2 3; do echo $i; done | busybox tac'").split() == ["3", "2", "1"]
         assert "MemTotal" in m.run("busybox cat /proc/meminfo")
+        m.poweroff()
+
+
+def test_a_console_that_nobody_reads_for_a_while_loses_nothing():
+    with Machine(smp=2) as m:
+        m.login()
+        m.type("busybox seq 100000 103000")
+        # More than the pipe between holds: the machine stands still until somebody reads.
+        time.sleep(3)
+        m.expect(PROMPT)
+        lines = m.child.before.replace("\r", "").split("\n")
+        assert [x for x in lines if x.startswith("10")] == [str(n) for n in range(100000, 103001)]
         m.poweroff()
