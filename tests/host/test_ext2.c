@@ -140,6 +140,30 @@ static void count_name(const char *name, size_t len, uint64_t ino, unsigned type
 
 #define MANY 1000
 
+/* Nowhere in a write is memory wanted that could not be waited for. */
+static void a_write_gets_over_an_allocation_that_fails(void **state)
+{
+	struct inode *f;
+	bool failed = true;
+
+	(void)state;
+	env_make("-b 1024", 8 << 20);
+	assert_int_equal(env_mount(false), 0);
+	for (uint64_t n = 1; failed; n++) {
+		assert_int_equal(env_create(env.root, "file", S_IFREG | 0644, &f), 0);
+		alloc_fail_nth(n);
+		assert_int_equal(env_write(f, 5 << 20, "x", 1), 1);
+		failed = alloc_fail_countdown == 0;
+		alloc_fail_nth(0);
+		inode_put(f);
+		assert_int_equal(env_unlink(env.root, "file"), 0);
+		assert_int_equal(env_sync(), 0);
+		env_drop_caches();
+	}
+	env_unmount();
+	assert_true(env_fsck_clean());
+}
+
 static void many_files(void)
 {
 	struct names n = {0};
@@ -447,6 +471,7 @@ int main(void)
 		cmocka_unit_test(an_untouched_volume_stays_clean),
 		cmocka_unit_test(what_was_written_is_read_after_a_remount),
 		cmocka_unit_test(holes_at_every_level_of_indirection),
+		cmocka_unit_test(a_write_gets_over_an_allocation_that_fails),
 		cmocka_unit_test(a_thousand_files_in_a_directory),
 		cmocka_unit_test(symbolic_links_short_and_long),
 		cmocka_unit_test(rename_moves_and_replaces),

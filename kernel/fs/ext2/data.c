@@ -18,6 +18,7 @@
 #include "fs/direct.h"
 #include "lib/assert.h"
 #include "lib/string.h"
+#include "mm/buddy.h"
 #include "mm/cache.h"
 
 #define MAP_MAX 64 /* blocks mapped under one hold of the lock */
@@ -254,21 +255,32 @@ static int promise_make(struct inode *inode, pgidx_t idx)
 	return err;
 }
 
+/* Memory is wanted under the lock, where nobody waits for it: that is done here. */
+static int promise(struct inode *inode, pgidx_t idx)
+{
+	int err;
+
+	do
+		err = promise_make(inode, idx);
+	while (err == -ENOMEM && buddy_refill_reserve() == 0);
+	return err;
+}
+
 static int object_make_writable(struct vm_object *vo, pgidx_t idx)
 {
 	struct inode *inode = vo->owner;
-	int err = promise_make(inode, idx);
+	int err = promise(inode, idx);
 
 	if (err != -ENOSPC || !READ_ONCE(ext2_of(inode)->reserved))
 		return err;
 	/* Writing the promised pages gives back what their promises counted twice. */
 	err = cache_write_back(vo, 0, UINT64_MAX);
 	if (!err)
-		err = promise_make(inode, idx);
+		err = promise(inode, idx);
 	if (err != -ENOSPC || !READ_ONCE(ext2_of(inode)->reserved))
 		return err;
 	err = cache_sync_all();
-	return err ? err : promise_make(inode, idx);
+	return err ? err : promise(inode, idx);
 }
 
 int ext2_map_direct(
