@@ -115,12 +115,6 @@ static struct page *find_pinned(struct vm_object *vo, pgidx_t idx)
 	return pg;
 }
 
-static void mark_used(struct page *pg)
-{
-	if (!page_is(pg, PG_REFERENCED))
-		page_set_flags(pg, PG_REFERENCED);
-}
-
 /* A run of pages that are being brought in together. */
 struct fill {
 	struct vm_object *vo;
@@ -256,7 +250,7 @@ int cache_get(struct vm_object *vo, pgidx_t idx, unsigned flags, struct page **o
 		if (pg) {
 			err = cache_wait(pg, PG_BUSY);
 			if (!err && page_is(pg, PG_VALID)) {
-				mark_used(pg);
+				object_mark_used(pg);
 				*out = pg;
 				return 0;
 			}
@@ -291,7 +285,7 @@ unsigned cache_get_run(struct vm_object *vo, pgidx_t idx, unsigned max, struct p
 		if (!pg || !page_is(pg, PG_VALID))
 			break;
 		page_pin(pg);
-		mark_used(pg);
+		object_mark_used(pg);
 		pages[n] = pg;
 	}
 	rw_read_unlock(&vo->lock);
@@ -493,23 +487,52 @@ static bool is_locked_in(const struct vm_object *vo, pgidx_t idx)
 	return false;
 }
 
-/* What drop_pages takes. */
-struct drop {
-	pgidx_t first, last;
-	uint64_t max;
-	bool referenced; /* also what was used since the last look */
-};
-
-static bool may_drop(const struct vm_object *vo, struct page *pg, bool referenced)
+static bool may_drop(const struct vm_object *vo, struct page *pg)
 {
 	if (page_is(pg, PG_DIRTY | PG_BUSY | PG_WRITING) || page_pins(pg) || page_shares(pg) != 1)
-		return false;
-	if (!referenced && page_clear_flags(pg, PG_REFERENCED) & PG_REFERENCED)
 		return false;
 	return list_empty(&vo->vo_mappings) || !is_locked_in(vo, pg->index);
 }
 
-static uint64_t drop_pages(struct vm_object *vo, const struct drop *d)
+/*
+ * Drop the page if it may go; spare: not if it was used since the last look. The entries of page tables
+ * do not say that (pte.h), so translations are taken away here: a page that has none at the next look,
+ * and no PG_REFERENCED from a fault or a read, was not used. => object locked (write)
+ */
+static bool drop_page(struct vm_object *vo, struct page *pg, bool spare)
+{
+	bool used = false;
+
+	if (!may_drop(vo, pg))
+		return false;
+	if (spare)
+		used = page_clear_flags(pg, PG_REFERENCED) & PG_REFERENCED;
+	/* A page is dirty before it is writable anywhere: still clean. */
+	if (!list_empty(&vo->vo_mappings) &&
+		vm_object_unmap_locked(vo, pg->index, pg->index, false))
+		used |= spare;
+	if (used)
+		return false;
+	object_remove_locked(vo, pg);
+	return true;
+}
+
+bool cache_sweep(struct vm_object *vo, uint64_t *max, bool spare)
+{
+	struct page *pg = NULL;
+	pgidx_t idx;
+
+	if (vo->kind != VMO_FILE)
+		return true;
+	rw_write_lock(&vo->lock);
+	for (idx = vo->hand; *max && (pg = object_next_locked(vo, &idx)); idx++)
+		*max -= drop_page(vo, pg, spare);
+	vo->hand = pg ? idx : 0;
+	rw_write_unlock(&vo->lock);
+	return !pg;
+}
+
+uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last)
 {
 	uint64_t dropped = 0;
 	struct page *pg;
@@ -517,39 +540,15 @@ static uint64_t drop_pages(struct vm_object *vo, const struct drop *d)
 	if (vo->kind != VMO_FILE)
 		return 0;
 	rw_write_lock(&vo->lock);
-	for (pgidx_t idx = d->first; dropped < d->max && (pg = object_next_locked(vo, &idx));
-		idx++) {
-		if (idx > d->last)
-			break;
-		if (!may_drop(vo, pg, d->referenced))
-			continue;
-		/* A page is dirty before it is writable anywhere: still clean. */
-		if (!list_empty(&vo->vo_mappings))
-			vm_object_unmap_locked(vo, idx, idx, false);
-		object_remove_locked(vo, pg);
-		dropped++;
-	}
+	for (pgidx_t idx = first; (pg = object_next_locked(vo, &idx)) && idx <= last; idx++)
+		dropped += drop_page(vo, pg, false);
 	rw_write_unlock(&vo->lock);
 	return dropped;
 }
 
-uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced)
-{
-	struct drop d = {.last = UINT64_MAX, .max = max, .referenced = referenced};
-
-	return drop_pages(vo, &d);
-}
-
-uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last)
-{
-	struct drop d = {.first = first, .last = last, .max = UINT64_MAX, .referenced = true};
-
-	return drop_pages(vo, &d);
-}
-
 uint64_t cache_drop_clean(struct vm_object *vo)
 {
-	return cache_drop_some(vo, UINT64_MAX, true);
+	return cache_drop_range(vo, 0, UINT64_MAX);
 }
 
 uint64_t cache_drop_all_clean(void)
@@ -561,7 +560,7 @@ uint64_t cache_drop_all_clean(void)
 
 		if (!vo)
 			break;
-		dropped += cache_drop_some(vo, UINT64_MAX, true);
+		dropped += cache_drop_clean(vo);
 		vm_object_put(vo);
 	}
 	return dropped;

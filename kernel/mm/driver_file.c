@@ -8,6 +8,7 @@
  */
 #include "mm/edit.h"
 #include "mm/fault.h"
+#include "mm/object_pages.h"
 #include "mm/vmap.h"
 
 /* May the cache's page be written through a shared mapping now? Else the file system prepares it. */
@@ -46,6 +47,7 @@ static enum vm_fault_result file_fault(struct fault *f)
 		f->wait = FAULT_WAIT_PAGE;
 		return VMF_WAIT;
 	}
+	object_mark_used(f->page);
 	f->copy_len = bytes;
 	if (vmap_is_private(f->vm))
 		return fault_wants_own(f) || bytes < PAGE_SIZE ? VMF_COPY : VMF_MAP_RO;

@@ -236,6 +236,12 @@ void vm_object_put(struct vm_object *vo)
 
 /* --- lists of objects ------------------------------------------------------------------------ */
 
+static void to_end(struct list *head, struct list *l)
+{
+	list_remove(l);
+	list_add_tail(head, l);
+}
+
 struct vm_object *object_next_of_all(bool dirty)
 {
 	struct list *head = dirty ? &dirty_objects : &all_objects;
@@ -247,13 +253,36 @@ struct vm_object *object_next_of_all(bool dirty)
 		struct vm_object *vo = dirty ? list_entry(l, struct vm_object, dirty_link)
 					     : list_entry(l, struct vm_object, all_link);
 
-		list_remove(l);
-		list_add_tail(head, l);
+		to_end(head, l);
 		if (object_get_try(vo))
 			found = vo;
 	}
 	spin_unlock(&lists_lock);
 	return found;
+}
+
+struct vm_object *object_at_hand(void)
+{
+	struct vm_object *found = NULL;
+
+	spin_lock(&lists_lock);
+	for (uint64_t n = n_all; n && !found; n--) {
+		struct vm_object *vo = list_first_entry(&all_objects, struct vm_object, all_link);
+
+		if (object_get_try(vo))
+			found = vo;
+		else
+			to_end(&all_objects, &vo->all_link);
+	}
+	spin_unlock(&lists_lock);
+	return found;
+}
+
+void object_pass_by(struct vm_object *vo)
+{
+	spin_lock(&lists_lock);
+	to_end(&all_objects, &vo->all_link);
+	spin_unlock(&lists_lock);
 }
 
 uint64_t object_count_all(bool dirty)
@@ -481,15 +510,17 @@ struct page *vm_object_alloc_page(struct vm_object *vo, uint64_t off, unsigned o
 
 /* --- translations ---------------------------------------------------------------------------- */
 
-static void unmap_in(struct vmap *vm, pgidx_t first, pgidx_t last, bool lower)
+/* Were there translations? */
+static bool unmap_in(struct vmap *vm, pgidx_t first, pgidx_t last, bool lower)
 {
 	pgidx_t base = vm->offset >> PAGE_SHIFT, end = base + vm->npages;
 	struct pmap *pm = &vm->ctx->pmap;
 	vaddr_t from, to;
 	struct tlb_batch tb;
+	bool changed;
 
 	if (last < base || first >= end)
-		return;
+		return false;
 	from = vm->vaddr + ((MAX(first, base) - base) << PAGE_SHIFT);
 	to = vm->vaddr + ((last < end ? last + 1 - base : vm->npages) << PAGE_SHIFT);
 	tlb_batch_init(&tb, pm);
@@ -497,17 +528,21 @@ static void unmap_in(struct vmap *vm, pgidx_t first, pgidx_t last, bool lower)
 		pmap_lower(pm, from, to, &tb);
 	else
 		pmap_remove(pm, from, to, &tb);
+	changed = tb.n || tb.whole;
 	tlb_batch_finish(&tb);
+	return changed;
 }
 
-void vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower)
+bool vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower)
 {
+	bool changed = false;
 	struct vmap *vm;
 
 	dassert(rw_write_held(&vo->lock));
 	list_for_each_entry (vm, &vo->vo_mappings, object_link) {
 		/* Pages of the lower layer are never writable in a private mapping. */
 		if (!lower || vm->type == VMAP_TYPE_SHARED)
-			unmap_in(vm, first, last, lower);
+			changed |= unmap_in(vm, first, last, lower);
 	}
+	return changed;
 }

@@ -74,8 +74,9 @@ struct vm_object {
 	uint64_t vo_truncations;   /* (60) visits to the private pages of the mappings so far */
 	uint32_t writable_maps;	   /* (60) shared mappings that may write (seals, ETXTBSY) */
 	struct list dirty_link;	   /* (65) in the list of objects with dirty pages */
-	struct list all_link;	   /* (65) in the list of file objects (reclaim's hand) */
-	paddr_t base;		   /* (c) VMO_PHYS: first byte */
+	struct list all_link; /* (65) in the list of file objects; reclaim's hand is at the first */
+	uint64_t hand;	      /* (60 write) the index where it goes on here */
+	paddr_t base;	      /* (c) VMO_PHYS: first byte */
 	const struct vm_object_ops *ops; /* (c) VMO_FILE; VMO_ZERO may have some */
 	void *owner; /* (c) of ops: inode, block device, segment; VMO_CALLBACK: cookie */
 };
@@ -130,9 +131,9 @@ struct page *vm_object_insert_page_locked(struct vm_object *vo, pgidx_t idx, str
 
 /*
  * Remove translations of pages [first, last] in every vmap of vo_mappings, or (lower) only clear W
- * in the shared ones; flushed on return. The object's lock keeps the vmaps where they are, and so
+ * in the shared ones; flushed on return. Were there any? The object's lock keeps the vmaps where they are, and so
  * the tables over them. => lock held for writing, nothing above it
  */
-void vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower);
+bool vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower);
 
 #endif

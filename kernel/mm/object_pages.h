@@ -35,6 +35,15 @@ bool object_mark_clean(struct vm_object *vo, struct page *pg);
  */
 struct vm_object *object_next_of_all(bool dirty);
 uint64_t object_count_all(bool dirty);
+/* The object where reclaim's hand is, with a reference; NULL: there is none. The hand goes on to the next. */
+struct vm_object *object_at_hand(void);
+void object_pass_by(struct vm_object *vo);
+/* Reclaim's hand spares the page the next time that it comes by. */
+static inline void object_mark_used(struct page *pg)
+{
+	if (!page_is(pg, PG_REFERENCED))
+		page_set_flags(pg, PG_REFERENCED);
+}
 
 /* Pages by what they are for (meminfo). */
 enum object_class { OBJECT_FILE, OBJECT_SHMEM, OBJECT_DEVICE, OBJECT_CLASSES };
@@ -45,8 +54,12 @@ uint64_t object_dirty_total(void);
 void cache_wait_init(void);
 /* cache.c: a state bit goes: wake those who wait for it. */
 void cache_clear_and_wake(struct page *pg, uint32_t bits);
-/* cache.c: drop clean pages; referenced: also those that were used since the last look. */
-uint64_t cache_drop_some(struct vm_object *vo, uint64_t max, bool referenced);
+/*
+ * cache.c: reclaim's hand goes on in vo from where it stopped and drops clean pages, counted down in *max;
+ * spare: but for those that were used since it last came by. True: it is through with vo.
+ * => no lock of rank 60 or above
+ */
+bool cache_sweep(struct vm_object *vo, uint64_t *max, bool spare);
 /* writeback.c: a page became dirty; kicks the flusher when there are too many. */
 void writeback_notify(void);
 uint64_t writeback_pages(void);

@@ -1,17 +1,19 @@
 /*
  * reclaim: what the allocator asks when nothing is left.
  *
- * A hand goes round the file objects (a descriptor has no room for the links of a global list of
- * pages) and drops clean pages that nobody used since it last came by; if that is not enough it
- * takes the used ones too, then lets the owners of other caches shrink, and at last waits for the
- * flusher to make dirty pages clean. Private memory stays: there is no swap.
+ * A hand goes round the pages of all file objects as that of a clock: object by object in the order of
+ * their list (a descriptor has no room for the links of a list of pages), page by page in each, on from
+ * where it stopped. It drops clean pages that nobody used since it last came by; if one round is not
+ * enough it takes used ones too. Then the owners of other caches shrink, and at last the flusher makes
+ * dirty pages clean. Private memory stays: there is no swap. Source: Corbato, "A paging experiment with
+ * the Multics system", 1968.
  *
  * A small stock of clean pages stays whatever happens. Without it a machine that is full of private
  * memory would go on for ever by dropping the code that it runs and reading it again, and nobody
  * would see that memory has run out.
  *
- * The hand is the order of the list of objects, one for all. Who reclaims holds it (55): two at once
- * would move it on for each other, and one might pass by the only object that has something.
+ * There is one hand for all. Who reclaims holds it (55): two at once would move it on for each other, and
+ * one might pass by the only object that has something.
  */
 #include "mm/reclaim.h"
 #include "lib/assert.h"
@@ -38,20 +40,23 @@ void reclaim_add_shrinker(uint64_t (*fn)(void))
 	assert(!"room for a shrinker");
 }
 
-/* Once round all file objects. => hand held */
-static uint64_t round_trip(uint64_t want, bool referenced)
+/* At most once round all file objects; *want is counted down. => hand held */
+static void go_round(uint64_t *want, bool spare)
 {
-	uint64_t freed = 0;
+	/* The hand may be in the middle of an object: that is passed twice. */
+	uint64_t objects = object_count_all(false) + 1;
 
-	for (uint64_t n = object_count_all(false); n && freed < want; n--) {
-		struct vm_object *vo = object_next_of_all(false);
+	while (objects && *want) {
+		struct vm_object *vo = object_at_hand();
 
 		if (!vo)
 			break;
-		freed += cache_drop_some(vo, want - freed, referenced);
+		if (cache_sweep(vo, want, spare)) {
+			object_pass_by(vo);
+			objects--;
+		}
 		vm_object_put(vo);
 	}
-	return freed;
 }
 
 /* Clean pages of files that may go: the rest is what the running programs come back for at once. */
@@ -66,16 +71,15 @@ static uint64_t clean_to_spare(void)
 
 uint64_t reclaim_clean(uint64_t want)
 {
-	uint64_t freed;
+	uint64_t left;
 
 	mutex_lock(&hand);
-	want = MIN(want, clean_to_spare());
-	freed = round_trip(want, false);
-	if (freed < want)
-		freed += round_trip(want - freed, true);
+	left = want = MIN(want, clean_to_spare());
+	go_round(&left, true);
+	go_round(&left, false);
 	mutex_unlock(&hand);
-	mm_stat_add(STAT_RECLAIM, freed);
-	return freed;
+	mm_stat_add(STAT_RECLAIM, want - left);
+	return want - left;
 }
 
 static uint64_t shrink_others(void)

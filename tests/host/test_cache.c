@@ -365,6 +365,15 @@ static void a_range_can_be_dropped(void **state)
 	assert_int_equal(cache_drop_clean(p.vo), 4);
 }
 
+static uint64_t sweep(uint64_t max, bool spare)
+{
+	uint64_t left = max;
+	bool through = cache_sweep(p.vo, &left, spare);
+
+	assert_int_equal(through, left > 0);
+	return max - left;
+}
+
 static void reclaim_spares_what_was_used_since_its_last_visit(void **state)
 {
 	struct page *pg;
@@ -372,15 +381,32 @@ static void reclaim_spares_what_was_used_since_its_last_visit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 8; i++)
 		cache_put(get(i, 0));
-	assert_int_equal(cache_drop_some(p.vo, 100, false), 8); /* brought in, never used again */
+	assert_int_equal(sweep(100, true), 8); /* brought in, never used again */
 	for (unsigned i = 0; i < 8; i++)
 		cache_put(get(i, 0));
 	expect_run(3, 1, 1);
-	assert_int_equal(cache_drop_some(p.vo, 100, false), 7);
+	assert_int_equal(sweep(100, true), 7);
 	pg = cache_get_resident(p.vo, 3);
 	assert_non_null(pg);
 	cache_put(pg);
-	assert_int_equal(cache_drop_some(p.vo, 100, true), 1);
+	assert_int_equal(sweep(100, false), 1);
+}
+
+/* On from where it stopped, not from the first page again. */
+static void the_hand_passes_each_page_once_a_round(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 12; i++)
+		cache_put(get(i, 0));
+	for (unsigned i = 0; i < 8; i += 4) {
+		assert_int_equal(sweep(4, true), 4);
+		assert_int_equal(cache_count_resident(p.vo, i, i + 3), 0);
+		for (unsigned k = i; k < i + 4; k++)
+			cache_put(get(k, 0));
+	}
+	assert_int_equal(sweep(100, true), 4); /* to the end */
+	assert_int_equal(cache_count_resident(p.vo, 8, 11), 0);
+	assert_int_equal(sweep(100, true), 8); /* from the start */
 }
 
 #define BIG_PAGES 600
@@ -533,6 +559,7 @@ int main(void)
 	WITH_PAGER(clean_unpinned_pages_can_be_dropped);
 	WITH_PAGER(a_range_can_be_dropped);
 	WITH_PAGER(reclaim_spares_what_was_used_since_its_last_visit);
+	WITH_PAGER(the_hand_passes_each_page_once_a_round);
 	WITH_PAGER(an_allocation_gets_clean_pages_when_nothing_is_left);
 	WITH_PAGER(every_failing_allocation_of_a_get_is_clean);
 	WITH_PAGER(a_fatal_signal_ends_the_wait);

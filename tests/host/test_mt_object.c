@@ -228,7 +228,10 @@ static void take_pages_back(void)
 
 	env_load(ctx);
 	for (unsigned n = 0; dropped < 10 * PAGES; n++) {
-		dropped += cache_drop_some(pager.vo, 1 + n % 40, n & 1);
+		uint64_t max = 1 + n % 40, left = max;
+
+		(void)cache_sweep(pager.vo, &left, !(n & 1));
+		dropped += max - left;
 		/* Private pages go back to the file's. */
 		if (n % 8 == 0)
 			mt_map_object(pager.vo, copied, PAGES / 2, RW, false);

@@ -111,6 +111,40 @@ static void mapped_pages_are_unmapped_and_locked_ones_stay(void **state)
 	host_pager_destroy(&p);
 }
 
+/* A use through a mapping is seen, too: by the fault that follows when the hand has taken the translation. */
+static void mapped_pages_that_are_used_stay(void **state)
+{
+	static struct host_pager p;
+	struct mm_map_request rq = {.kind = MM_AREA_FILE,
+		.vaddr = AT,
+		.len = PG(64),
+		.vmflags = VM_READ,
+		.map_flags = MM_MAP_FIXED};
+	uint64_t want = 100;
+	vaddr_t va;
+
+	(void)state;
+	host_pager_init(&p, 64, PG(64));
+	rq.object = p.vo;
+	assert_int_equal(mm_map(ctx, &rq, &va), 0);
+	/* So far from each other that no fault enters the next. */
+	for (unsigned i = 0; i < 64; i += 16)
+		assert_int_equal(env_read(AT + PG(i)), host_pager_byte(i, 0));
+	while (!cache_sweep(p.vo, &want, true))
+		;
+	for (unsigned i = 0; i < 64; i += 16)
+		assert_int_equal(cache_count_resident(p.vo, i, i), 1);
+	assert_false(pmap_query(&ctx->pmap, AT + PG(16)).present);
+	assert_int_equal(env_read(AT + PG(16)), host_pager_byte(16, 0));
+	want = 100;
+	while (!cache_sweep(p.vo, &want, true))
+		;
+	for (unsigned i = 0; i < 64; i += 16)
+		assert_int_equal(cache_count_resident(p.vo, i, i), i == 16);
+	assert_int_equal(munmap(ctx, AT, PG(64)), 0);
+	host_pager_destroy(&p);
+}
+
 static unsigned shrunk, shrink_gives = 16;
 
 static uint64_t shrink(void)
@@ -458,6 +492,7 @@ int main(void)
 		pressure_test(used_pages_go_when_the_others_are_not_enough),
 		pressure_test(mapped_pages_are_unmapped_and_locked_ones_stay),
 		pressure_test(pages_that_others_make_clean_meanwhile_become_free),
+		pressure_test(mapped_pages_that_are_used_stay),
 		pressure_test(shrinkers_are_asked_when_no_clean_page_is_left),
 		pressure_test(dirty_pages_are_written_to_become_free),
 		pressure_test(a_process_is_ended_when_nothing_else_helps),
