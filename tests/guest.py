@@ -21,6 +21,7 @@ class Guest:
 
     def __init__(self, variant, machine, append, initrd=None):
         # pylint: disable=consider-using-with
+        self.ended = False  # the console is closed: QEMU is on its way out by itself
         self.dir = tempfile.TemporaryDirectory()
         self.monitor = os.path.join(self.dir.name, "monitor")
         argv = [*machine, "-display", "none", "-no-reboot", "-net", "none",
@@ -46,6 +47,7 @@ class Guest:
                     continue
                 data = os.read(fd, 65536)
                 if not data:
+                    self.ended = True
                     break
                 *whole, rest = (rest + data).split(b"\n")
                 for line in whole:
@@ -62,7 +64,7 @@ class Guest:
 
     def end(self):
         """=> QEMU's exit status."""
-        if self.proc.poll() is None:
+        if not self.ended:
             self.proc.send_signal(signal.SIGTERM)
         status = self.proc.wait()
         self.proc.stdout.close()

@@ -19,7 +19,7 @@ enum { RTC_SECOND, RTC_MINUTE = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH, RTC_YEA
 #define RTC_B_24_HOURS 0x02
 #define RTC_B_BINARY   0x04
 #define RTC_HOUR_PM    0x80
-#define RTC_READ_TRIES 1000 /* an update takes 2 ms; each try reads seven registers */
+#define RTC_READ_TRIES 100000 /* an update takes 2 ms, and a try meanwhile one read */
 #define RTC_YEARS_FROM 2000
 
 struct rtc_reading {

@@ -1,6 +1,7 @@
 """A Quire machine in QEMU, driven over its serial console."""
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -64,7 +65,11 @@ class Machine:
         return self
 
     def __exit__(self, *exc):
-        self.child.close(force=True)
+        # Not pexpect's own way, which is an error when the process needs more than 0.1 s for its end.
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
+        self.child.close()
         return False
 
     def text(self):
@@ -111,6 +116,9 @@ class Machine:
             self.child.expect(pexpect.EOF, timeout=timeout or self.timeout)
         except pexpect.TIMEOUT:
             raise AssertionError(f"QEMU did not end; the console ends in:\n{self.text()[-3000:]}") from None
+        # It closes the console before it is gone, and close() would end it, with another status.
+        if self.child.isalive():
+            self.child.wait()
         self.child.close()
         return self.child.exitstatus
 
