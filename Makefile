@@ -71,6 +71,8 @@ check:
 	$(Q)/usr/bin/python3 tools/check-layers
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
 	@echo 'format: as .clang-format says'
+	$(Q)for p in tests/fuzz/plants/*.patch; do patch -s -p1 -F0 --dry-run <$$p || { echo "$$p does not apply"; exit 1; }; done
+	@echo 'planted bugs: all apply'
 
 format:
 	$(Q)clang-format -i $(C_FILES)

@@ -6,6 +6,7 @@
 #include "mm/buddy.h"
 #include "mm/cache.h"
 #include "mm/mmap.h"
+#include "mm/object_pages.h"
 
 static uint32_t next_pin_id;
 
@@ -417,6 +418,7 @@ static void op_drop_translations(void)
 static void op_cache(void)
 {
 	struct mobject *mo = &objects[OBJECTS / 2 + choose(OBJECTS / 2)];
+	uint64_t some = choose(8);
 	struct page *pg;
 	unsigned idx, k;
 	int err;
@@ -430,6 +432,8 @@ static void op_cache(void)
 	}
 	if (chance(3))
 		cache_drop_clean(mo->vo);
+	if (chance(3))
+		(void)cache_sweep(mo->vo, &some, chance(2));
 	if (chance(2) || !mo->pages)
 		return;
 	/* As write(2) would. */
