@@ -13,7 +13,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def emulator(argv):
     """The command line of QEMU with these arguments, disturbed as the environment says (docs/testing.md)."""
     words = {name: os.environ.get(f"QEMU_{name}", "").split() for name in ("PREFIX", "ACCEL", "EXTRA")}
-    return [*words["PREFIX"], "qemu-system-x86_64", "-accel", *(words["ACCEL"] or ["tcg"]), *argv, *words["EXTRA"]]
+    # Its threads have names, for standstill.py.
+    return [*words["PREFIX"], "qemu-system-x86_64", "-name", "quire,debug-threads=on",
+            "-accel", *(words["ACCEL"] or ["tcg"]), *argv, *words["EXTRA"]]
 
 
 class Guest:

@@ -1,8 +1,10 @@
 """The machines that Quire boots on: each boots to the prompt, does some work and powers off."""
 import itertools
 import re
+import time
 
 from machine import Machine, host_memory_mib
+import standstill  # beside guest.py
 
 MACHINES = ["pc", "q35"]
 CPUS = ["max", "qemu64"]
@@ -33,6 +35,23 @@ def boot(machine, cpu, smp, mem, iso):
         assert size * 0.6 < total <= size, f"MemTotal {total} MiB of {size}"
         assert m.run("busybox seq 1 4 | busybox tr '\\n' ' '; echo").strip() == "1 2 3 4"
         assert m.status("forkstress -s 1 -r 7") == 0
+        m.poweroff()
+    return None
+
+
+def test_a_cpu_that_stands_still_while_it_is_started_comes_late():
+    with Machine(smp=4, mem="128M") as m:
+        m.expect("Quire, started by")
+        tid = standstill.cpu_threads(m.child.pid)[2]
+        if not standstill.stop(tid):
+            return "ptrace is not permitted"
+        try:
+            time.sleep(1)
+        finally:
+            standstill.go_on(tid)
+        m.login()
+        assert m.run("grep -c ^processor /proc/cpuinfo").strip() == "4"
+        assert m.status("forkstress -s 1 -r 8") == 0
         m.poweroff()
     return None
 
