@@ -160,8 +160,8 @@ void *boot_alloc(size_t bytes)
 	r = bytes >= LARGE_PIECE ? range_largest(bytes) : range_lowest(bytes);
 	if (!r)
 		die("Not enough memory: no %zu KiB of RAM in one piece. Quire needs at least 16 "
-		    "MiB.",
-			bytes >> 10);
+		    "MiB, and room for the boot module, which has %llu KiB.",
+			bytes >> 10, (unsigned long long)(boot_info.module_len >> 10));
 	if (bytes >= LARGE_PIECE) {
 		r->end -= bytes;
 		pa = r->end;

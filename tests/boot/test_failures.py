@@ -3,7 +3,7 @@ import os
 import subprocess
 import tempfile
 
-from machine import EXIT_PANIC, Machine, make_disk
+from machine import BUILD, EXIT_PANIC, Machine, make_disk
 
 
 def ends_with(pattern, status=None, **kw):
@@ -59,6 +59,11 @@ def test_too_little_memory_is_told():
     """The machine stops with a line on the serial port; it does not reset (a triple fault would end QEMU)."""
     with Machine(mem="8M", initrd="none") as m:
         m.expect(r"(?i)memory")
+
+
+def test_module_that_leaves_too_little_memory_is_told():
+    with Machine(mem="22M", initrd=os.path.join(BUILD, "test.ext2")) as m:
+        m.expect(r"(?i)not enough memory.*boot module, which has \d+ KiB")
 
 
 def test_cpu_without_long_mode_is_told():
