@@ -22,21 +22,6 @@ static inline void augment_one(struct rb_tree *t, struct rb_node *n)
 		t->augment(n);
 }
 
-/* From n upwards, as far as values change, but not ending below `through`. */
-static void augment_path(struct rb_tree *t, struct rb_node *n, const struct rb_node *through)
-{
-	if (!t->augment)
-		return;
-	for (; n; n = n->parent) {
-		bool changed = t->augment(n);
-
-		if (n == through)
-			through = NULL;
-		if (!changed && !through)
-			return;
-	}
-}
-
 /* Put `n` (may be NULL) where `old` hangs below its parent. */
 static void replace_child(struct rb_tree *t, struct rb_node *old, struct rb_node *n)
 {
@@ -104,15 +89,8 @@ static void insert_rotate(struct rb_tree *t, struct rb_node *n)
 	}
 }
 
-void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *parent,
-	struct rb_node **link, const struct rb_node *through)
+void rb_insert_balance(struct rb_tree *t, struct rb_node *n)
 {
-	n->parent = parent;
-	n->left = n->right = NULL;
-	n->red = true;
-	*link = n;
-	augment_path(t, parent, through);
-
 	while (is_red(n->parent)) {
 		struct rb_node *grand = n->parent->parent;
 		struct rb_node *uncle = n->parent == grand->left ? grand->right : grand->left;
@@ -208,30 +186,31 @@ static struct rb_node *replace_by_successor(
 	return hole_parent;
 }
 
-void rb_remove_through(struct rb_tree *t, struct rb_node *n, const struct rb_node *through)
+void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r)
 {
-	struct rb_node *child, *parent;
-	bool was_red = n->red;
-
-	if (n->left && n->right) {
-		parent = replace_by_successor(t, n, &child, &was_red);
-		/* The successor's value is of its old place: nothing below it tells when to stop. */
-		for (struct rb_node *up = parent; up; up = up->parent)
-			augment_one(t, up);
+	r->was_red = n->red;
+	/* The successor's value is of its old place: nothing below it tells when to stop. */
+	r->whole = n->left && n->right;
+	if (r->whole) {
+		r->parent = replace_by_successor(t, n, &r->child, &r->was_red);
 	} else {
-		child = n->left ? n->left : n->right;
-		parent = n->parent;
-		replace_child(t, n, child);
-		augment_path(t, parent, through);
+		r->child = n->left ? n->left : n->right;
+		r->parent = n->parent;
+		replace_child(t, n, r->child);
 	}
-	if (!was_red)
-		remove_fixup(t, child, parent);
 	n->parent = n->left = n->right = NULL;
+}
+
+void rb_remove_balance(struct rb_tree *t, const struct rb_removal *r)
+{
+	if (!r->was_red)
+		remove_fixup(t, r->child, r->parent);
 }
 
 void rb_update(struct rb_tree *t, struct rb_node *n)
 {
-	augment_path(t, n, NULL);
+	if (t->augment)
+		rb_augment_up(n, NULL, t->augment);
 }
 
 struct rb_node *rb_first(const struct rb_tree *t)

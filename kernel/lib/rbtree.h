@@ -24,23 +24,60 @@ struct rb_tree {
 };
 
 /*
- * Link n at *link below parent (NULL: n becomes the root), then rebalance; and the other way. n comes with
- * the augmented value of a node that has no children. What `through` contributes, a node above (NULL:
- * none), changed with it: one way up the tree does for both.
+ * Augment n and its ancestors, as far as values change, but not ending below `through` (NULL: none): what
+ * that node contributes changed, too. In line, for those who know their function.
  */
-void rb_insert_through(struct rb_tree *t, struct rb_node *n, struct rb_node *parent,
-	struct rb_node **link, const struct rb_node *through);
-void rb_remove_through(struct rb_tree *t, struct rb_node *n, const struct rb_node *through);
+static inline void rb_augment_up(
+	struct rb_node *n, const struct rb_node *through, rb_augment_fn augment)
+{
+	for (; n; n = n->parent) {
+		bool changed = augment(n);
+
+		if (n == through)
+			through = NULL;
+		if (!changed && !through)
+			return;
+	}
+}
+
+/*
+ * An insertion in its steps: link n at *link below parent (NULL: n becomes the root), with the augmented
+ * value of a node that has no children; rb_augment_up from the parent; balance.
+ */
+static inline void rb_link(struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	n->parent = parent;
+	n->left = n->right = NULL;
+	n->red = true;
+	*link = n;
+}
+void rb_insert_balance(struct rb_tree *t, struct rb_node *n);
 
 static inline void rb_insert(
 	struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
 {
-	rb_insert_through(t, n, parent, link, NULL);
+	rb_link(n, parent, link);
+	if (t->augment)
+		rb_augment_up(parent, NULL, t->augment);
+	rb_insert_balance(t, n);
 }
+
+/* The other way: unlink n; rb_augment_up from parent, through the root if `whole`; balance. */
+struct rb_removal {
+	struct rb_node *parent, *child; /* where the tree lost a node, and what hangs there now */
+	bool was_red, whole;
+};
+void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r);
+void rb_remove_balance(struct rb_tree *t, const struct rb_removal *r);
 
 static inline void rb_remove(struct rb_tree *t, struct rb_node *n)
 {
-	rb_remove_through(t, n, NULL);
+	struct rb_removal r;
+
+	rb_unlink(t, n, &r);
+	if (t->augment)
+		rb_augment_up(r.parent, r.whole ? t->root : NULL, t->augment);
+	rb_remove_balance(t, &r);
 }
 
 /* What n contributes changed: recompute n and its ancestors. */

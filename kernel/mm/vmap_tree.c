@@ -159,7 +159,9 @@ void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
 		link = &parent->right;
 	}
 	vm->gap_before = vm->gap_max = gap_in_front(vm, prev);
-	rb_insert_through(&ctx->vmaps, &vm->node, parent, link, above);
+	rb_link(&vm->node, parent, link);
+	rb_augment_up(parent, above, gap_augment);
+	rb_insert_balance(&ctx->vmaps, &vm->node);
 	list_add(prev ? &prev->order : &ctx->vmap_order, &vm->order);
 	ctx->vmap_hint = vm;
 }
@@ -169,6 +171,7 @@ void vmap_tree_remove(struct vmap *vm)
 	struct mm_context *ctx = vm->ctx;
 	struct vmap *prev = vmap_prev(vm), *next = vmap_next(vm);
 	const struct rb_node *above = NULL;
+	struct rb_removal r;
 
 	if (next) {
 		next->gap_before = gap_in_front(next, prev);
@@ -177,7 +180,9 @@ void vmap_tree_remove(struct vmap *vm)
 		if (vm->node.right && !vm->node.left)
 			rb_update(&ctx->vmaps, &next->node);
 	}
-	rb_remove_through(&ctx->vmaps, &vm->node, above);
+	rb_unlink(&ctx->vmaps, &vm->node, &r);
+	rb_augment_up(r.parent, r.whole ? ctx->vmaps.root : above, gap_augment);
+	rb_remove_balance(&ctx->vmaps, &r);
 	list_remove(&vm->order);
 	ctx->vmap_hint = prev ? prev : next;
 }

@@ -164,17 +164,23 @@ static void gap_put(
 		parent = &prev->node;
 		link = &parent->right;
 	}
-	rb_insert_through(t, &it->node, parent, link, next ? &next->node : NULL);
+	rb_link(&it->node, parent, link);
+	rb_augment_up(parent, next ? &next->node : NULL, gap_item_augment);
+	rb_insert_balance(t, &it->node);
 }
 
 static void gap_take(
 	struct rb_tree *t, struct gap_item *it, struct gap_item *prev, struct gap_item *next)
 {
+	struct rb_removal r;
+
 	if (next)
 		next->gap = next->at - (prev ? prev->at : 0);
 	if (next && it->node.right && !it->node.left)
 		rb_update(t, &next->node);
-	rb_remove_through(t, &it->node, next ? &next->node : NULL);
+	rb_unlink(t, &it->node, &r);
+	rb_augment_up(r.parent, r.whole ? t->root : next ? &next->node : NULL, gap_item_augment);
+	rb_remove_balance(t, &r);
 }
 
 static void one_way_up_serves_two_nodes(void **state)
