@@ -13,140 +13,30 @@
  * In front of the slabs each CPU has a magazine of free objects per cache, made when it is first
  * needed, used with interrupts off and emptied by cpu_call (slab_reap).
  *
- * Debug builds fill free objects with a pattern and check it when they are handed out, keep a guard
- * word behind each object, and tell a double free. Objects of naturally aligned caches (kmalloc's
- * powers of two) have no room for the guard; there a second free is told by the pattern.
- *
  * Locks: cache->lock (80, interrupts off): lists, counts, slab state. Caches are never unlinked
  * from the table, only marked unused.
  */
-#include "mm/slab.h"
+#include "mm/slab_internal.h"
 #include "cpu.h"
 #include "lib/assert.h"
 #include "sync/spinlock.h"
 #include "lib/list.h"
 #include "lib/string.h"
 #include "mm/physmap.h"
+#include "mm/slab_debug.h"
 #include "panic.h"
 
-#define CACHES_MAX	128
-#define MAGAZINE_SIZE	30
-#define MAGAZINE_MOVE	15
-#define ORDER_MAX	3
-#define EMPTY_KEPT	2
-#define GUARD_ALLOCATED 0xa110ca7edba11ad5ull
-#define GUARD_FREE	0xf4eef4eeba11ad50ull
-#define POISON_BYTE	0x6b
-
-#ifdef QUIRE_DEBUG
-#define SLAB_DEBUG 1
-#else
-#define SLAB_DEBUG 0
-#endif
-
-struct magazine {
-	uint64_t n;
-	void *obj[MAGAZINE_SIZE];
-};
-
-struct slab_cache {
-	struct spinlock lock;
-	char name[32];
-	unsigned id;
-	size_t size, stride;	    /* of an object; from one to the next */
-	size_t link_off, guard_off; /* in an object's stride; guard_off 0: none */
-	unsigned order, per_slab;
-	bool live, magazines;
-	void (*ctor)(void *obj);
-	struct list partial, empty;    /* (80) */
-	uint64_t nslabs, nempty, nout; /* (80) slabs; empty ones; objects out of slabs */
-	struct magazine *mag[CPU_MAX]; /* interrupts off on that CPU */
-};
+#define CACHES_MAX    128
+#define MAGAZINE_MOVE 15
+#define ORDER_MAX     3
+#define EMPTY_KEPT    2
 
 static struct slab_cache cache_of_caches, cache_of_magazines;
 static struct slab_cache *caches[CACHES_MAX];
 static unsigned ncaches;
 static struct spinlock table_lock = SPINLOCK_INIT(RANK_FILES, "slab table");
 
-static const uint16_t kmalloc_sizes[] = {16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048};
-static struct slab_cache *kmalloc_caches[ARRAY_SIZE(kmalloc_sizes)];
-#define KMALLOC_MAX 2048u
-
-/* --- debug ----------------------------------------------------------------------------------- */
-
-static uint64_t *guard_of(const struct slab_cache *c, void *obj)
-{
-	return (uint64_t *)((char *)obj + c->guard_off);
-}
-
-/* The bytes that hold the pattern while the object is free; the link word may lie before them. */
-static size_t poison_start(const struct slab_cache *c)
-{
-	return c->link_off == 0 ? sizeof(uint64_t) : 0;
-}
-
-static bool is_poisoned(const struct slab_cache *c, const void *obj)
-{
-	const unsigned char *p = obj;
-
-	for (size_t i = poison_start(c); i < c->size; i++) {
-		if (p[i] != POISON_BYTE)
-			return false;
-	}
-	return c->size > poison_start(c);
-}
-
-static void debug_mark_free(struct slab_cache *c, void *obj)
-{
-	if (!SLAB_DEBUG)
-		return;
-	if (!c->ctor && c->size > poison_start(c))
-		memset((char *)obj + poison_start(c), POISON_BYTE, c->size - poison_start(c));
-	if (c->guard_off)
-		*guard_of(c, obj) = GUARD_FREE;
-}
-
-static void debug_on_alloc(struct slab_cache *c, void *obj)
-{
-	if (!SLAB_DEBUG)
-		return;
-	if (c->guard_off) {
-		if (*guard_of(c, obj) != GUARD_FREE)
-			panic("slab %s: free object %p was written behind its end", c->name, obj);
-		*guard_of(c, obj) = GUARD_ALLOCATED;
-	}
-	if (!c->ctor && c->size > poison_start(c)) {
-		if (!is_poisoned(c, obj))
-			panic("slab %s: object %p was written after it was freed", c->name, obj);
-		memset(obj, 0xa5, c->size);
-	}
-}
-
-static void debug_on_free(struct slab_cache *c, void *obj)
-{
-	if (!SLAB_DEBUG)
-		return;
-	if (c->guard_off) {
-		if (*guard_of(c, obj) == GUARD_FREE)
-			panic("slab %s: double free of object %p", c->name, obj);
-		if (*guard_of(c, obj) != GUARD_ALLOCATED)
-			panic("slab %s: object %p was written behind its end", c->name, obj);
-	} else if (!c->ctor && is_poisoned(c, obj)) {
-		panic("slab %s: double free of object %p", c->name, obj);
-	}
-	debug_mark_free(c, obj);
-}
-
 /* --- slabs ----------------------------------------------------------------------------------- */
-
-static struct page *slab_of(const void *obj)
-{
-	struct page *pg = page_from_virt(obj);
-
-	if (page_is(pg, PG_TAIL))
-		pg = (struct page *)pg->owner;
-	return pg;
-}
 
 static void *slab_object(const struct slab_cache *c, const struct page *pg, unsigned i)
 {
@@ -549,6 +439,11 @@ void slab_cache_destroy(struct slab_cache *c)
 	spin_unlock(&table_lock);
 }
 
+struct slab_cache *slab_cache_of(const struct page *pg)
+{
+	return caches[pg->pins];
+}
+
 bool slab_stat_nth(unsigned n, struct slab_stat *st)
 {
 	struct slab_cache *c = NULL;
@@ -579,90 +474,9 @@ bool slab_stat_nth(unsigned n, struct slab_stat *st)
 
 void slab_init(void)
 {
-	static const char *const names[] = {"kmalloc-16", "kmalloc-32", "kmalloc-64", "kmalloc-96",
-		"kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-512", "kmalloc-1024",
-		"kmalloc-2048"};
-
 	cache_setup(&cache_of_caches, "slab_cache", sizeof(struct slab_cache), 64, NULL);
 	cache_register(&cache_of_caches);
 	cache_setup(&cache_of_magazines, "slab_magazine", sizeof(struct magazine), 8, NULL);
 	cache_register(&cache_of_magazines);
-	for (unsigned i = 0; i < ARRAY_SIZE(kmalloc_sizes); i++) {
-		size_t size = kmalloc_sizes[i];
-
-		kmalloc_caches[i] = slab_cache_create(
-			names[i], size, (size & (size - 1)) == 0 ? size : 16, NULL);
-	}
-}
-
-/* --- kmalloc --------------------------------------------------------------------------------- */
-
-static struct slab_cache *kmalloc_cache(size_t size)
-{
-	unsigned i = 0;
-
-	while (kmalloc_sizes[i] < size)
-		i++;
-	return kmalloc_caches[i];
-}
-
-static void *kmalloc_frames(size_t size, unsigned flags)
-{
-	unsigned order = 0;
-	struct page *pg;
-
-	while ((PAGE_SIZE << order) < size)
-		order++;
-	pg = page_alloc(order, flags);
-	if (!pg)
-		return NULL;
-	pg->aux = order;
-	return page_virt(pg);
-}
-
-void *kmalloc(size_t size, unsigned flags)
-{
-	if (unlikely(size > KMALLOC_MAX)) {
-		if (size > PAGE_SIZE << BUDDY_MAX_ORDER)
-			return NULL;
-		return kmalloc_frames(size, flags);
-	}
-	return slab_alloc(kmalloc_cache(size), flags);
-}
-
-void *kzalloc(size_t size, unsigned flags)
-{
-	return kmalloc(size, flags | ALLOC_ZERO);
-}
-
-void kfree(const void *p)
-{
-	struct page *pg;
-
-	if (!p)
-		return;
-	pg = slab_of(p);
-	switch (page_type(pg)) {
-	case PG_SLAB:
-		slab_free(caches[pg->pins], (void *)p);
-		break;
-	case PG_KERNEL:
-		page_free(pg, pg->aux);
-		break;
-	case PG_FREE:
-	case PG_PCPU:
-		panic("kfree of %p: double free, its frame is free", p);
-	default:
-		panic("kfree of %p, which is no kmalloc memory", p);
-	}
-}
-
-char *kstrdup(const char *s, unsigned flags)
-{
-	size_t n = strlen(s) + 1;
-	char *p = kmalloc(n, flags);
-
-	if (p)
-		memcpy(p, s, n);
-	return p;
+	kmalloc_init();
 }
