@@ -89,7 +89,7 @@ static void insert_rotate(struct rb_tree *t, struct rb_node *n)
 	}
 }
 
-void rb_insert_balance(struct rb_tree *t, struct rb_node *n)
+static inline void insert_balance(struct rb_tree *t, struct rb_node *n)
 {
 	while (is_red(n->parent)) {
 		struct rb_node *grand = n->parent->parent;
@@ -104,6 +104,19 @@ void rb_insert_balance(struct rb_tree *t, struct rb_node *n)
 		n = grand;
 	}
 	t->root->red = false;
+}
+
+void rb_insert_balance(struct rb_tree *t, struct rb_node *n)
+{
+	insert_balance(t, n);
+}
+
+void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
+{
+	rb_link(n, parent, link);
+	if (t->augment)
+		rb_augment_up(parent, NULL, t->augment);
+	insert_balance(t, n);
 }
 
 /*
@@ -186,7 +199,7 @@ static struct rb_node *replace_by_successor(
 	return hole_parent;
 }
 
-void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r)
+static inline void unlink_node(struct rb_tree *t, struct rb_node *n, struct rb_removal *r)
 {
 	r->was_red = n->red;
 	/* The successor's value is of its old place: nothing below it tells when to stop. */
@@ -201,10 +214,27 @@ void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r)
 	n->parent = n->left = n->right = NULL;
 }
 
+void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r)
+{
+	unlink_node(t, n, r);
+}
+
 void rb_remove_balance(struct rb_tree *t, const struct rb_removal *r)
 {
 	if (!r->was_red)
 		remove_fixup(t, r->child, r->parent);
+}
+
+void rb_remove(struct rb_tree *t, struct rb_node *n)
+{
+	struct rb_removal r;
+
+	unlink_node(t, n, &r);
+	if (t->augment)
+		rb_augment_up(r.parent, r.whole ? t->root : NULL, t->augment);
+	/* Of the only node nothing is left to mend. */
+	if (!r.was_red && t->root)
+		remove_fixup(t, r.child, r.parent);
 }
 
 void rb_update(struct rb_tree *t, struct rb_node *n)

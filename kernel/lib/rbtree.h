@@ -53,14 +53,8 @@ static inline void rb_link(struct rb_node *n, struct rb_node *parent, struct rb_
 }
 void rb_insert_balance(struct rb_tree *t, struct rb_node *n);
 
-static inline void rb_insert(
-	struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link)
-{
-	rb_link(n, parent, link);
-	if (t->augment)
-		rb_augment_up(parent, NULL, t->augment);
-	rb_insert_balance(t, n);
-}
+/* All steps at once. */
+void rb_insert(struct rb_tree *t, struct rb_node *n, struct rb_node *parent, struct rb_node **link);
 
 /* The other way: unlink n; rb_augment_up from parent, through the root if `whole`; balance. */
 struct rb_removal {
@@ -70,15 +64,7 @@ struct rb_removal {
 void rb_unlink(struct rb_tree *t, struct rb_node *n, struct rb_removal *r);
 void rb_remove_balance(struct rb_tree *t, const struct rb_removal *r);
 
-static inline void rb_remove(struct rb_tree *t, struct rb_node *n)
-{
-	struct rb_removal r;
-
-	rb_unlink(t, n, &r);
-	if (t->augment)
-		rb_augment_up(r.parent, r.whole ? t->root : NULL, t->augment);
-	rb_remove_balance(t, &r);
-}
+void rb_remove(struct rb_tree *t, struct rb_node *n);
 
 /* What n contributes changed: recompute n and its ancestors. */
 void rb_update(struct rb_tree *t, struct rb_node *n);
