@@ -8,7 +8,7 @@ failed=0
 for t in "$@"; do
 	name=$(basename "$(dirname "$t")")/$(basename "$t")
 	echo "# $name${HOST_JITTER:+, jitter $HOST_JITTER}"
-	CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$t" >"$tmp" 2>&1
+	CMOCKA_MESSAGE_OUTPUT=TAP timeout 1200 "$t" >"$tmp" 2>&1
 	status=$?
 	ok=$(grep -c '^ok' "$tmp")
 	bad=$(grep -c '^not ok' "$tmp")
