@@ -65,7 +65,7 @@ _Static_assert(sizeof(struct page) == 32, "struct page");
 #define PG_VALID      0x0080u /* content is there */
 #define PG_ERROR      0x0100u /* the fill failed */
 #define PG_REFERENCED 0x0200u
-#define PG_LRU	      0x0400u
+#define PG_SMALL      0x0400u  /* slab: a single frame, of a cache whose slabs have more */
 #define PG_WAITERS    0x0800u  /* somebody sleeps on BUSY or WRITING */
 #define PG_ZEROED     0x1000u  /* free and known to be zero */
 #define PG_FOREIGN    0x2000u  /* in-place: never freed */

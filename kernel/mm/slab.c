@@ -48,37 +48,74 @@ static uint64_t *link_of(const struct slab_cache *c, void *obj)
 	return (uint64_t *)((char *)obj + c->link_off);
 }
 
+static unsigned order_of(const struct slab_cache *c, const struct page *pg)
+{
+	return page_is(pg, PG_SMALL) ? 0 : c->order;
+}
+
+static unsigned objects_of(const struct slab_cache *c, const struct page *pg)
+{
+	return page_is(pg, PG_SMALL) ? c->per_frame : c->per_slab;
+}
+
+/*
+ * Frames for a slab, marked as such. Several in a row may be out of reach although there are frames:
+ * nothing waits for them, a single one does as well if it has room for an object.
+ */
+static struct page *slab_frames(const struct slab_cache *c, unsigned flags)
+{
+	struct page *pg = NULL;
+	bool small = false;
+
+	flags &= ~ALLOC_ZERO;
+	if (c->order && c->per_frame) {
+		pg = page_alloc(c->order, flags | ALLOC_NORECLAIM);
+		small = !pg;
+	}
+	if (!pg)
+		pg = page_alloc(small ? 0 : c->order, flags);
+	if (pg)
+		WRITE_ONCE(pg->flags, PG_SLAB | (small ? PG_SMALL : 0));
+	return pg;
+}
+
 /* A new slab with all objects constructed and free; in no list yet. */
 static struct page *slab_make(struct slab_cache *c, unsigned flags)
 {
-	struct page *pg = page_alloc(c->order, flags & ~ALLOC_ZERO);
+	struct page *pg = slab_frames(c, flags);
+	unsigned n;
 
 	if (!pg)
 		return NULL;
-	WRITE_ONCE(pg->flags, PG_SLAB);
-	for (unsigned i = 1; i < 1u << c->order; i++) {
+	for (unsigned i = 1; i < 1u << order_of(c, pg); i++) {
 		WRITE_ONCE(pg[i].flags, PG_SLAB | PG_TAIL);
 		pg[i].owner = (struct vm_object *)pg;
 	}
 	pg->pins = c->id;
 	pg->shares = 1;
 	pg->aux = 0;
-	for (unsigned i = 0; i < c->per_slab; i++) {
+	n = objects_of(c, pg);
+	for (unsigned i = 0; i < n; i++) {
 		void *obj = slab_object(c, pg, i);
 
 		if (c->ctor)
 			c->ctor(obj);
 		debug_mark_free(c, obj);
-		*link_of(c, obj) = i + 1 < c->per_slab ? i + 2 : 0;
+		*link_of(c, obj) = i + 1 < n ? i + 2 : 0;
 	}
 	return pg;
 }
 
-static void slab_unmake(struct slab_cache *c, struct page *pg)
+static void slab_unmake_locked(struct slab_cache *c, struct page *pg)
 {
+	unsigned order = order_of(c, pg);
+
 	assert(pg->aux == 0);
+	WRITE_ONCE(c->nslabs, c->nslabs - 1);
+	WRITE_ONCE(c->nframes, c->nframes - (1u << order));
+	WRITE_ONCE(c->nobjects, c->nobjects - objects_of(c, pg));
 	pg->counts = 0;
-	page_free(pg, c->order);
+	page_free(pg, order);
 }
 
 /* Take one object out of a slab; NULL: no slab has a free one. */
@@ -124,8 +161,7 @@ static void object_return_locked(struct slab_cache *c, void *obj)
 		list_add(&c->empty, &pg->link);
 		WRITE_ONCE(c->nempty, c->nempty + 1);
 	} else {
-		WRITE_ONCE(c->nslabs, c->nslabs - 1);
-		slab_unmake(c, pg);
+		slab_unmake_locked(c, pg);
 	}
 }
 
@@ -196,6 +232,8 @@ static bool cache_grow(struct slab_cache *c, unsigned flags)
 	list_add(&c->empty, &pg->link);
 	WRITE_ONCE(c->nempty, c->nempty + 1);
 	WRITE_ONCE(c->nslabs, c->nslabs + 1);
+	WRITE_ONCE(c->nframes, c->nframes + (1u << order_of(c, pg)));
+	WRITE_ONCE(c->nobjects, c->nobjects + objects_of(c, pg));
 	spin_unlock_irqrestore(&c->lock, irq);
 	return true;
 }
@@ -205,7 +243,7 @@ static void magazines_reserve(unsigned flags)
 {
 	struct slab_cache *c = &cache_of_magazines;
 
-	if (READ_ONCE(c->nout) == READ_ONCE(c->nslabs) * c->per_slab)
+	if (READ_ONCE(c->nout) == READ_ONCE(c->nobjects))
 		(void)cache_grow(c, flags | ALLOC_NORECLAIM);
 }
 
@@ -295,6 +333,7 @@ static void choose_order(struct slab_cache *c)
 			break;
 	}
 	c->per_slab = (unsigned)((PAGE_SIZE << c->order) / c->stride);
+	c->per_frame = (unsigned)(PAGE_SIZE / c->stride);
 	assert(c->per_slab > 0);
 }
 
@@ -408,9 +447,8 @@ static uint64_t cache_shrink(struct slab_cache *c)
 
 		list_remove(&pg->link);
 		WRITE_ONCE(c->nempty, c->nempty - 1);
-		WRITE_ONCE(c->nslabs, c->nslabs - 1);
-		slab_unmake(c, pg);
-		frames += (uint64_t)1 << c->order;
+		frames += (uint64_t)1 << order_of(c, pg);
+		slab_unmake_locked(c, pg);
 	}
 	spin_unlock_irqrestore(&c->lock, irq);
 	return frames;
@@ -464,9 +502,10 @@ bool slab_stat_nth(unsigned n, struct slab_stat *st)
 	}
 	st->name = c->name;
 	st->object_size = c->size;
-	st->objects = READ_ONCE(c->nslabs) * c->per_slab;
+	st->slabs = READ_ONCE(c->nslabs);
+	st->objects = READ_ONCE(c->nobjects);
 	st->in_use = READ_ONCE(c->nout) - MIN(held, READ_ONCE(c->nout));
-	st->pages = READ_ONCE(c->nslabs) << c->order;
+	st->pages = READ_ONCE(c->nframes);
 	st->objects_per_slab = c->per_slab;
 	st->pages_per_slab = 1u << c->order;
 	return true;

@@ -37,7 +37,7 @@ void slab_init(void);
 struct slab_stat {
 	const char *name;
 	size_t object_size;
-	uint64_t objects, in_use, pages;
+	uint64_t objects, in_use, slabs, pages;
 	unsigned objects_per_slab, pages_per_slab;
 };
 bool slab_stat_nth(unsigned n, struct slab_stat *st);

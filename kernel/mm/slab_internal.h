@@ -19,13 +19,15 @@ struct slab_cache {
 	struct spinlock lock;
 	char name[32];
 	unsigned id;
-	size_t size, stride;	    /* of an object; from one to the next */
-	size_t link_off, guard_off; /* in an object's stride; guard_off 0: none */
-	unsigned order, per_slab;
+	size_t size, stride;		     /* of an object; from one to the next */
+	size_t link_off, guard_off;	     /* in an object's stride; guard_off 0: none */
+	unsigned order, per_slab, per_frame; /* per_frame: objects of a single frame */
 	bool live, magazines;
 	void (*ctor)(void *obj);
 	struct list partial, empty;    /* (80) */
-	uint64_t nslabs, nempty, nout; /* (80) slabs; empty ones; objects out of slabs */
+	uint64_t nslabs, nempty;       /* (80) slabs; empty ones */
+	uint64_t nframes, nobjects;    /* (80) in all slabs */
+	uint64_t nout;		       /* (80) objects out of slabs */
 	struct magazine *mag[CPU_MAX]; /* interrupts off on that CPU */
 };
 

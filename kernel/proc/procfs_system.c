@@ -199,14 +199,12 @@ static int show_slabinfo(struct proc_text *t, const struct proc_ref *ref)
 		" : tunables <limit> <batchcount> <sharedfactor>"
 		" : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 	for (unsigned n = 0; slab_stat_nth(n, &st); n++) {
-		uint64_t slabs = st.pages_per_slab ? st.pages / st.pages_per_slab : 0;
-
 		proc_printf(t,
 			"%-17s %6llu %6llu %6zu %4u %4u : tunables 0 0 0 : slabdata %6llu %6llu "
 			"0\n",
 			st.name, (unsigned long long)st.in_use, (unsigned long long)st.objects,
 			st.object_size, st.objects_per_slab, st.pages_per_slab,
-			(unsigned long long)slabs, (unsigned long long)slabs);
+			(unsigned long long)st.slabs, (unsigned long long)st.slabs);
 	}
 	return 0;
 }

@@ -333,6 +333,45 @@ static void slab_statistics_count(void **state)
 	slab_cache_destroy(c);
 }
 
+/* Free frames that do not lie together do for objects whose slabs have several. */
+static void slabs_are_small_where_memory_is_in_pieces(void **state)
+{
+	struct slab_cache *c = slab_cache_create("pieces", 2064, 8, NULL);
+	struct list all, odd;
+	struct page *pg;
+	void *p[9];
+
+	(void)state;
+	(void)settle();
+	list_init(&all);
+	list_init(&odd);
+	while ((pg = page_alloc(0, ALLOC_NORECLAIM | ALLOC_RESERVE)))
+		list_add(page_pfn(pg) & 1 ? &odd : &all, &pg->link);
+	for (uint64_t i = 0; i < 2 * buddy_reserve_frames(); i++)
+		page_free(list_entry(list_pop(&odd), struct page, link), 0);
+	buddy_drain();
+	assert_null(page_alloc(1, ALLOC_NORECLAIM));
+	for (unsigned k = 0; k < ARRAY_SIZE(p); k++) {
+		p[k] = slab_alloc(c, ALLOC_ZERO | ALLOC_NORECLAIM);
+		assert_non_null(p[k]);
+	}
+	while (!list_empty(&odd))
+		page_free(list_entry(list_pop(&odd), struct page, link), 0);
+	while (!list_empty(&all))
+		page_free(list_entry(list_pop(&all), struct page, link), 0);
+	/* Large ones again, beside the small. */
+	for (unsigned k = 0; k < ARRAY_SIZE(p); k++) {
+		void *more = slab_alloc(c, ALLOC_ZERO);
+
+		assert_non_null(more);
+		slab_free(c, p[k]);
+		p[k] = more;
+	}
+	for (unsigned k = 0; k < ARRAY_SIZE(p); k++)
+		slab_free(c, p[k]);
+	slab_cache_destroy(c);
+}
+
 static void slab_survives_failing_allocations(void **state)
 {
 	uint64_t before = settle();
@@ -369,6 +408,7 @@ int main(void)
 		cmocka_unit_test(large_kmalloc_is_whole_frames),
 		cmocka_unit_test(constructed_state_survives_free),
 		cmocka_unit_test(slab_statistics_count),
+		cmocka_unit_test(slabs_are_small_where_memory_is_in_pieces),
 		cmocka_unit_test(slab_survives_failing_allocations),
 		cmocka_unit_test(slab_misuse_is_named),
 		cmocka_unit_test(reserved_memory_can_be_given_back),
