@@ -18,6 +18,7 @@
 static struct spinlock threads_lock = SPINLOCK_INIT(RANK_FILES, "thread list");
 static struct list threads = LIST_INIT(threads); /* (threads_lock) */
 static unsigned nending[2], open_lot;		 /* (threads_lock) */
+static uint64_t flips;				 /* (threads_lock) lots closed up to now */
 static struct waitqueue lot_empty = {
 	.lock = SPINLOCK_INIT(RANK_WAITQUEUE, "ended threads"),
 	.waiters = LIST_INIT(lot_empty.waiters),
@@ -81,27 +82,43 @@ void thread_begin_end(void)
 	spin_unlock(&threads_lock);
 }
 
+struct closed_lot {
+	unsigned lot;
+	uint64_t flip; /* the one that closed it */
+};
+
 /* Close the open lot, unless the other one is still waited for. */
-static bool lot_close(unsigned *lot)
+static bool lot_close(struct closed_lot *c)
 {
 	bool closed;
 
 	spin_lock(&threads_lock);
 	closed = !nending[!open_lot];
 	if (closed) {
-		*lot = open_lot;
+		*c = (struct closed_lot){open_lot, ++flips};
 		open_lot = !open_lot;
 	}
 	spin_unlock(&threads_lock);
 	return closed;
 }
 
+/* It is empty, or was: a later flip has opened it again, for threads that began to end since. */
+static bool lot_is_done(const struct closed_lot *c)
+{
+	bool done;
+
+	spin_lock(&threads_lock);
+	done = !nending[c->lot] || flips != c->flip;
+	spin_unlock(&threads_lock);
+	return done;
+}
+
 int thread_wait_ended(void)
 {
-	unsigned lot;
-	int err = wait_event_killable(&lot_empty, lot_close(&lot));
+	struct closed_lot c;
+	int err = wait_event_killable(&lot_empty, lot_close(&c));
 
-	return err ? err : wait_event_killable(&lot_empty, !READ_ONCE(nending[lot]));
+	return err ? err : wait_event_killable(&lot_empty, lot_is_done(&c));
 }
 
 void thread_free_new(struct thread *t)

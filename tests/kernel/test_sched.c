@@ -73,6 +73,103 @@ KTEST(threads_on_their_way_out_are_waited_for)
 	KTEST_ASSERT(thread_wait_ended() == 0);
 }
 
+/* Who does what below, on the last CPU or on the others, and how far they have come. */
+enum turn_role { ENDS_FIRST, WAITS_LONG, WAITS_NEXT, KEEPS_CPU, NTURN_ROLES };
+enum turn { STARTED, FIRST_ENDS, CPU_WANTED, CPU_KEPT, FIRST_GONE, NEXT_ENDS, CPU_FREE, ALL_GO };
+
+struct turns {
+	struct waitqueue wq;
+	enum turn turn;		   /* atomic */
+	struct thread *waiters[2]; /* atomic: WAITS_LONG, WAITS_NEXT, as they begin to */
+	bool waited;		   /* atomic: WAITS_LONG is done */
+};
+
+static void turn_set(struct turns *s, enum turn turn)
+{
+	STORE_RELEASE(s->turn, turn);
+	wake_all(&s->wq);
+}
+
+static void turn_await(struct turns *s, enum turn turn)
+{
+	wait_event(&s->wq, LOAD_ACQUIRE(s->turn) >= turn);
+}
+
+static void turn_await_blocked(struct thread *const *t)
+{
+	while (!LOAD_ACQUIRE(*t) || READ_ONCE((*t)->state) != THREAD_BLOCKED)
+		sched_yield_current();
+}
+
+static void end_in_turn(struct team *team, unsigned me)
+{
+	cpuset_t last = (cpuset_t)1 << (cpu_count() - 1);
+	bool on_last = me == WAITS_LONG || me == KEEPS_CPU;
+	struct turns *s = team->arg;
+
+	TEAM_CHECK(team, sched_set_affinity(thread_current(), on_last ? last : last - 1) == 0);
+	switch (me) {
+	case ENDS_FIRST:
+		thread_begin_end();
+		turn_set(s, FIRST_ENDS);
+		turn_await(s, FIRST_GONE);
+		break;
+	case WAITS_LONG:
+		turn_await(s, FIRST_ENDS);
+		STORE_RELEASE(s->waiters[0], thread_current());
+		TEAM_CHECK(team, thread_wait_ended() == 0);
+		STORE_RELEASE(s->waited, true);
+		wake_all(&s->wq);
+		break;
+	case WAITS_NEXT:
+		turn_await(s, FIRST_ENDS);
+		turn_await_blocked(&s->waiters[0]);
+		STORE_RELEASE(s->waiters[1], thread_current());
+		TEAM_CHECK(team, thread_wait_ended() == 0);
+		thread_begin_end();
+		turn_set(s, NEXT_ENDS);
+		turn_await(s, ALL_GO);
+		break;
+	case KEEPS_CPU:
+		turn_await(s, CPU_WANTED);
+		turn_set(s, CPU_KEPT);
+		while (LOAD_ACQUIRE(s->turn) < CPU_FREE)
+			cpu_relax();
+		break;
+	}
+}
+
+/*
+ * Two wait. The one that did so first gets a CPU only when the other is done and on its own way out, which
+ * is no longer to be waited for.
+ */
+KTEST(threads_that_end_later_are_not_waited_for)
+{
+	struct turns s = {.turn = STARTED};
+	struct team team = {.fn = end_in_turn, .arg = &s, .size = NTURN_ROLES};
+	cpuset_t last = (cpuset_t)1 << (cpu_count() - 1);
+	int err;
+
+	if (cpu_count() == 1)
+		return;
+	team_drain();
+	waitqueue_init(&s.wq);
+	KTEST_ASSERT(sched_set_affinity(thread_current(), last - 1) == 0);
+	KTEST_ASSERT(team_start(&team));
+	turn_await_blocked(&s.waiters[1]);
+	turn_set(&s, CPU_WANTED);
+	turn_await(&s, CPU_KEPT);
+	turn_set(&s, FIRST_GONE);
+	turn_await(&s, NEXT_ENDS);
+	turn_set(&s, CPU_FREE);
+	err = wait_event_mode(&s.wq, LOAD_ACQUIRE(s.waited), WAIT_UNINTERRUPTIBLE,
+		clock_monotonic_ns() + 240 * NSEC_PER_SEC);
+	turn_set(&s, ALL_GO);
+	team_wait(&team);
+	KTEST_ASSERT(sched_set_affinity(thread_current(), cpu_online_set()) == 0);
+	KTEST_ASSERT(err == 0 && team.failures == 0);
+}
+
 #define HOGS	   3
 #define LATENCY_NS (12 * NSEC_PER_MSEC)
 
