@@ -27,6 +27,9 @@
 
 #define CALIBRATE_NS	4000000ull
 #define CALIBRATE_TRIES 25
+#define ERROR_SHIFT	16
+#define ERROR_MAX	((1ull << ERROR_SHIFT) / 64)
+#define GAP_PER_WIDTH	16 /* a gap of a quarter of the whole is as bad as a moment of a 64th */
 
 #define PM_TIMER_HZ 3579545ull
 #define PIT_HZ	    1193182ull
@@ -50,7 +53,7 @@ static volatile uint8_t *hpet;
 /* What arch_clock_ns reads; written while one CPU runs, or under clocksource_distrust_tsc. */
 static bool use_tsc = true;
 static uint64_t tsc_base, tsc_mult; /* ns = (tsc - base) * mult >> 32 */
-static uint64_t tsc_hz, measured_hz, apic_mult;
+static uint64_t tsc_hz, apic_mult;
 static struct counter shared; /* the counter that all CPUs share, hz 0: none */
 static uint64_t shared_last;  /* atomic: its extended value */
 static uint64_t shared_mult, shared_offset_ns;
@@ -177,48 +180,81 @@ static uint64_t apic_read(void)
 	return UINT32_MAX - apic_timer_count();
 }
 
+/* What a try has measured; `error`: how far off it may be, of 2^ERROR_SHIFT. */
+struct rates {
+	uint64_t tsc_hz, apic_mult, error;
+};
+
 /*
- * Let CALIBRATE_NS go by; rates of the TSC and of the APIC timer. False: all five tries of a moment
- * were interrupted, or the wait was so long that the APIC timer ran out.
+ * Let CALIBRATE_NS go by between two moments. Returns the longest time (TSC) between two looks at the
+ * reference: it may have wrapped around in one that is most of the whole.
  */
-static bool calibrate_once(const struct counter *ref)
+static uint64_t pass_reference(const struct counter *ref, struct moment r[2])
 {
-	uint64_t want = ref->hz * CALIBRATE_NS / NSEC_PER_SEC, ns, tsc, apic_ns;
-	uint64_t width = 0;
+	uint64_t want = ref->hz * CALIBRATE_NS / NSEC_PER_SEC, gap = 0, last, now, raw;
+
+	r[0] = read_moment(ref->read);
+	last = r[0].tsc;
+	do {
+		cpu_relax();
+		raw = ref->read();
+		now = tsc_read();
+		gap = MAX(gap, now - last);
+		last = now;
+	} while (((raw - r[0].raw) & ref->mask) < want);
+	r[1] = read_moment(ref->read);
+	return MAX(gap, r[1].tsc - last);
+}
+
+/*
+ * Rates of the TSC and of the APIC timer. False: there is none, or the wait was so long that the APIC
+ * timer ran out. What goes by within a moment makes the rates wrong by itself, a gap only by a wrap.
+ */
+static bool calibrate_once(const struct counter *ref, struct rates *found)
+{
+	uint64_t ns, tsc, apic_ns, width;
 	struct moment r[2], a[2];
 
 	apic_timer_set(UINT32_MAX);
 	a[0] = read_moment(apic_read);
-	r[0] = read_moment(ref->read);
-	while (((ref->read() - r[0].raw) & ref->mask) < want)
-		cpu_relax();
-	r[1] = read_moment(ref->read);
+	width = pass_reference(ref, r) / GAP_PER_WIDTH;
 	a[1] = read_moment(apic_read);
 	apic_timer_set(0);
 
 	ns = mul_div((r[1].raw - r[0].raw) & ref->mask, NSEC_PER_SEC, ref->hz);
 	tsc = r[1].tsc - r[0].tsc;
-	if (!ns || !tsc)
+	if (!ns || !tsc || a[1].raw == UINT32_MAX)
 		return false;
 	apic_ns = mul_div(a[1].tsc - a[0].tsc, ns, tsc);
 	if (!apic_ns)
 		return false;
-	apic_mult = ((a[1].raw - a[0].raw) << 32) / apic_ns;
-	measured_hz = mul_div(tsc, NSEC_PER_SEC, ns);
 	for (unsigned i = 0; i < 2; i++) {
 		width = MAX(width, r[i].width);
 		width = MAX(width, a[i].width);
 	}
-	return width <= tsc / 64 && a[1].raw < UINT32_MAX;
+	*found = (struct rates){
+		.tsc_hz = mul_div(tsc, NSEC_PER_SEC, ns),
+		.apic_mult = ((a[1].raw - a[0].raw) << 32) / apic_ns,
+		.error = (width << ERROR_SHIFT) / tsc,
+	};
+	return true;
 }
 
-/* A machine with other work stops a virtual CPU at any time: a disturbed measurement does not count. */
+/*
+ * A machine with other work stops a virtual CPU at any time: a disturbed measurement does not count,
+ * unless all are; then the least disturbed does.
+ */
 static void calibrate(const struct counter *ref)
 {
-	for (unsigned i = 0; i < CALIBRATE_TRIES && !calibrate_once(ref); i++)
-		;
+	struct rates best = {.error = UINT64_MAX}, r;
+
+	for (unsigned i = 0; i < CALIBRATE_TRIES && best.error > ERROR_MAX; i++) {
+		if (calibrate_once(ref, &r) && r.error < best.error)
+			best = r;
+	}
+	apic_mult = best.apic_mult;
 	if (!tsc_hz)
-		tsc_hz = measured_hz;
+		tsc_hz = best.tsc_hz;
 }
 
 /* CPUID 15h: TSC = crystal * ebx / eax. Hypervisors: leaf 40000010h, eax in kHz (VMware, KVM). */
