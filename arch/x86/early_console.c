@@ -9,6 +9,7 @@
 #include "klog.h"
 #include "lib/string.h"
 #include "mm/physmap.h"
+#include "sched/clock.h"
 
 #define COM1		 0x3f8
 #define UART_DATA	 0
@@ -27,9 +28,6 @@
 
 #define CRTC_CURSOR_HIGH 14
 #define CRTC_CURSOR_LOW	 15
-
-/* Looks at a line that does not move: some ten seconds. */
-#define SPIN_LIMIT 20000000u
 
 static bool serial_present;
 static bool serial_stuck; /* (log lock) */
@@ -51,10 +49,10 @@ static void serial_init(void)
 /* Bounded, so that a dead port cannot hang the machine; as kernel/dev/uart.c does it. */
 static bool serial_wait_until_empty(void)
 {
-	unsigned spins = 0;
+	struct patience p = {0};
 
 	while (!(port_in8(COM1 + UART_LINE_STATUS) & UART_TX_EMPTY)) {
-		if (serial_stuck || ++spins == SPIN_LIMIT) {
+		if (serial_stuck || clock_patience_ends(&p)) {
 			serial_stuck = true;
 			return false;
 		}

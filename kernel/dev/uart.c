@@ -5,7 +5,7 @@
  * be empty and fills it, with the terminal's lock held; it does not use interrupts, so that it works
  * in any context. One of its 16 places stays free: the kernel log (arch/x86/early_console.c) writes
  * single bytes to the same port, under a lock of its own, and may have seen it empty as well. A line
- * that does not move (no clock, no carrier emulation) is given up on after many seconds, and from
+ * that does not move (no clock, no carrier emulation) is given up on after ten seconds, and from
  * then on looked at once for each write until it moves; a reader at the other end that has to wait
  * for its CPU is not there yet.
  *
@@ -16,6 +16,7 @@
 #include "cpu.h"
 #include "dev/tty_priv.h"
 #include "klog.h"
+#include "sched/clock.h"
 
 #define UART_BASE 0x3f8u
 #define UART_IRQ  4u
@@ -36,8 +37,7 @@
 #define LSR_RECEIVED 0x01u
 #define LSR_EMPTY    0x20u
 
-#define FIFO_PART  15u
-#define SPIN_LIMIT 20000000u
+#define FIFO_PART 15u
 
 static struct tty *serial;
 static bool stuck; /* (lock of the terminal) */
@@ -54,10 +54,10 @@ static void reg_write(unsigned reg, uint8_t v)
 
 static bool wait_until_empty(void)
 {
-	unsigned spins = 0;
+	struct patience p = {0};
 
 	while (!(reg_read(REG_LSR) & LSR_EMPTY)) {
-		if (stuck || ++spins == SPIN_LIMIT) {
+		if (stuck || clock_patience_ends(&p)) {
 			stuck = true;
 			return false;
 		}

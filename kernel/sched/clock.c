@@ -6,6 +6,10 @@
 #include "cpu.h"
 #include "vdso.h"
 
+#define PATIENCE_NS		(10 * NSEC_PER_SEC)
+#define PATIENCE_LOOKS		100000u
+#define PATIENCE_LOOKS_NO_CLOCK 4000000u
+
 static uint64_t realtime_offset_ns; /* atomic; modulo 2^64 */
 
 uint64_t clock_monotonic_ns(void)
@@ -37,4 +41,15 @@ void clock_delay_us(unsigned us)
 
 	while (arch_clock_ns() < end)
 		cpu_relax();
+}
+
+bool clock_patience_ends(struct patience *p)
+{
+	uint64_t now = arch_clock_ns(); /* 0: it does not run yet */
+
+	if (!p->looks++)
+		p->since_ns = now;
+	if (!now)
+		return p->looks >= PATIENCE_LOOKS_NO_CLOCK;
+	return p->looks >= PATIENCE_LOOKS && now - p->since_ns >= PATIENCE_NS;
 }
