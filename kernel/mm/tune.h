@@ -10,12 +10,14 @@
 enum mm_overcommit { OVERCOMMIT_GUESS, OVERCOMMIT_ALWAYS, OVERCOMMIT_NEVER };
 
 struct mm_tune {
-	unsigned overcommit_memory;	    /* enum mm_overcommit */
-	unsigned overcommit_ratio;	    /* percent of memory, with OVERCOMMIT_NEVER */
-	unsigned dirty_ratio;		    /* percent of memory: then writers wait */
-	unsigned dirty_background_ratio;    /* percent of memory: then the flusher starts */
-	unsigned dirty_writeback_centisecs; /* a dirty page waits no longer for the flusher */
-	unsigned max_map_count;		    /* vmaps of one context */
+	unsigned overcommit_memory;	 /* enum mm_overcommit */
+	unsigned overcommit_ratio;	 /* percent of memory, with OVERCOMMIT_NEVER */
+	unsigned dirty_ratio;		 /* percent of memory: then writers wait */
+	unsigned dirty_background_ratio; /* percent of memory: then the flusher starts */
+	/* A dirty page waits no longer for the flusher, which tries again after as long what failed. Never
+	 * 0: the flusher always has a clock (on Linux 0 turns it off). */
+	unsigned dirty_writeback_centisecs;
+	unsigned max_map_count; /* vmaps of one context */
 };
 extern struct mm_tune mm_tune;
 

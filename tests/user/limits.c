@@ -28,6 +28,15 @@ static void set(const char *path, const char *text)
 	close(fd);
 }
 
+static void refuses(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	CHECK(fd >= 0);
+	CHECK_ERR(write(fd, text, strlen(text)), EINVAL);
+	close(fd);
+}
+
 static void limit(int what, size_t bytes)
 {
 	struct rlimit rl;
@@ -257,6 +266,25 @@ TEST(max_map_count_is_kept)
 	set("/proc/sys/vm/max_map_count", "65530");
 	CHECK_EQ(p == MAP_FAILED ? errno : 0, ENOMEM);
 	CHECK(i > 10 && i < 100);
+}
+
+/* On Linux 0 turns the flusher's clock off; here it always has one. */
+TEST(dirty_writeback_centisecs_is_a_delay)
+{
+	static const char path[] = "/proc/sys/vm/dirty_writeback_centisecs";
+	char text[16] = "";
+	int fd;
+
+	only_on_quire();
+	set(path, "1");
+	refuses(path, "0");
+	refuses(path, "2147483648");
+	refuses(path, "-1");
+	fd = open(path, O_RDONLY);
+	CHECK_EQ(read(fd, text, sizeof(text) - 1), 2);
+	close(fd);
+	set(path, "500");
+	CHECK_EQ(strcmp(text, "1\n"), 0);
 }
 
 /* ---- places ---- */
