@@ -125,6 +125,7 @@ int pmap_create(struct pmap *pm)
 	pm->root = page_phys(pg);
 	pm->active = 0;
 	pm->tables = 1;
+	pm->unflushed = 0;
 	return 0;
 }
 

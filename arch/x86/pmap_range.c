@@ -68,6 +68,7 @@ static void remove_entries(struct removal *op, uint64_t *e, vaddr_t base, struct
 	for (unsigned i = s.lo; i < s.hi; i++) {
 		if (!(e[i] & PTE_P))
 			continue;
+		tlb_batch_begin(op->tb);
 		__atomic_exchange_n(&e[i], 0, __ATOMIC_ACQ_REL);
 		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
 		op->count++;
@@ -216,6 +217,7 @@ static void lower_leaf(struct range_op *op, uint64_t entry, vaddr_t base)
 
 		if (!(e[i] & PTE_P) || e[i] == new)
 			continue;
+		tlb_batch_begin(op->tb);
 		STORE_RELEASE(e[i], new);
 		tlb_batch_add(op->tb, base + ((vaddr_t)i << PAGE_SHIFT));
 	}
@@ -234,6 +236,7 @@ static bool lower_upper(
 		return false;
 	table_lock(pg);
 	if (*slot & PTE_W) {
+		tlb_batch_begin(op->tb);
 		STORE_RELEASE(*slot, *slot & ~PTE_W);
 		cleared = true;
 	}
@@ -364,6 +367,7 @@ void pmap_remove_all(struct pmap *pm, struct tlb_batch *tb)
 {
 	struct range_op op = {.pm = pm, .end = USER_MAX + PAGE_SIZE, .tb = tb};
 
+	tlb_batch_begin(tb);
 	free_below(&op, pm->root, 0, 4);
 	tb->whole = true;
 }

@@ -528,6 +528,9 @@ static bool unmap_in(struct vmap *vm, pgidx_t first, pgidx_t last, bool lower)
 		pmap_lower(pm, from, to, &tb);
 	else
 		pmap_remove(pm, from, to, &tb);
+	/* What an edit removed or lowered before us may still be in use until its own flush is through, and the
+	 * caller goes on when ours is: it has to cover that. */
+	tb.whole |= tlb_batch_has_company(&tb);
 	changed = tb.n || tb.whole;
 	tlb_batch_finish(&tb);
 	return changed;

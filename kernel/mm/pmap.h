@@ -36,6 +36,9 @@ struct pmap {
 	paddr_t root;
 	cpuset_t active; /* atomic: CPUs that have it loaded */
 	uint64_t tables; /* atomic: page-table pages, for VmPTE and the leak check */
+	/* Atomic: batches with changes that some CPU may not know of yet. Raised before the first change, lowered
+	 * when all have acknowledged: who finds no translation, and it is zero, knows that nobody has one. */
+	uint32_t unflushed;
 };
 
 /* Table pages for one walk, taken with nothing held. */
@@ -125,7 +128,7 @@ struct pmap_entry pmap_query(const struct pmap *pm, vaddr_t va);
 #define TLB_BATCH_PAGES 20
 struct tlb_batch {
 	struct pmap *pm;
-	bool whole;
+	bool whole, counted; /* counted: in pm->unflushed */
 	/* Where pmap_remove met leaf tables, empty or not; 0, 0: nowhere. */
 	vaddr_t table_low, table_high;
 	unsigned n;
@@ -133,7 +136,20 @@ struct tlb_batch {
 	struct page *tables; /* unlinked table pages, chained by next_table */
 };
 void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm);
+/* Before the first change of a translation that others may look for without the context's lock. */
+static inline void tlb_batch_begin(struct tlb_batch *tb)
+{
+	if (tb->counted)
+		return;
+	tb->counted = true;
+	__atomic_fetch_add(&tb->pm->unflushed, 1, __ATOMIC_SEQ_CST);
+}
 void tlb_batch_add(struct tlb_batch *tb, vaddr_t va);
+/* Are there changes of others that some CPU may not know of yet? Asked after our own. */
+static inline bool tlb_batch_has_company(const struct tlb_batch *tb)
+{
+	return __atomic_load_n(&tb->pm->unflushed, __ATOMIC_SEQ_CST) > tb->counted;
+}
 void tlb_batch_finish(struct tlb_batch *tb);
 /* Would the flush now interrupt other CPUs, and wait for them? */
 static inline bool tlb_batch_asks_others(const struct tlb_batch *tb)

@@ -9,7 +9,7 @@
 void tlb_batch_init(struct tlb_batch *tb, struct pmap *pm)
 {
 	tb->pm = pm;
-	tb->whole = false;
+	tb->whole = tb->counted = false;
 	tb->table_low = tb->table_high = 0;
 	tb->n = 0;
 	tb->tables = NULL;
@@ -55,6 +55,9 @@ void tlb_batch_finish(struct tlb_batch *tb)
 		if (active)
 			tlb_shootdown(tb->pm, active, tb->pages, tb->n, tb->whole);
 	}
+	if (tb->counted)
+		__atomic_fetch_sub(&tb->pm->unflushed, 1, __ATOMIC_SEQ_CST);
+	tb->counted = false;
 	while ((pg = tlb_batch_pop_table(tb)) != NULL)
 		page_table_free(pg);
 	tb->whole = false;

@@ -232,6 +232,110 @@ static void a_copy_waits_for_who_takes_the_page_through_the_object(void **state)
 }
 
 /*
+ * The other way round: an edit has changed entries, and CPU 2 has not answered its flush yet. Who takes a page
+ * through the object's list finds nothing to change, and CPU 2 still uses it.
+ */
+
+static int (*first_edit)(void);
+static uint32_t taken;
+static uint64_t flushes; /* before both */
+
+static int truncate_object(void)
+{
+	cache_truncate(object, 0);
+	return 0;
+}
+
+static int write_object(void)
+{
+	return cache_write_back(object, 0, 0);
+}
+
+static bool is_still_writable(void)
+{
+	return pmap_query(&ctx->pmap, area).rights & VM_WRITE;
+}
+
+/* CPU 2 answers when the other waits for it, or has not waited. */
+static void use_old_translation(void)
+{
+	irqflags_t irq;
+
+	mt_must(mt_store(ctx, area, 5) == 0);
+	flushes = __atomic_load_n(&softmmu_stat.shootdowns, __ATOMIC_SEQ_CST);
+	irq = irq_save();
+	mt_set(&deaf);
+	while (__atomic_load_n(&softmmu_stat.shootdowns, __ATOMIC_SEQ_CST) < flushes + 2 &&
+		!mt_is_set(&taken))
+		sched_yield();
+	mt_set(&answered);
+	irq_restore(irq);
+}
+
+static void late_taker_roles(void *arg)
+{
+	(void)arg;
+	env_load(ctx);
+	mt_meet(&gate, 3);
+	switch (cpu_id()) {
+	case 1:
+		mt_until(&deaf);
+		mt_must(first_edit() == 0);
+		break;
+	case 2:
+		use_old_translation();
+		break;
+	default:
+		mt_until(&deaf);
+		while (is_still_writable())
+			sched_yield();
+		mt_must(meanwhile() == 0);
+		mt_set(&taken);
+		mt_must(mt_is_set(&answered));
+		break;
+	}
+	mt_meet(&gate, 3);
+	env_load(NULL);
+}
+
+static void run_late_taker(int (*edit)(void), int (*taker)(void))
+{
+	object = env_file(PAGE_SIZE);
+	first_edit = edit;
+	meanwhile = taker;
+	deaf = answered = taken = 0;
+	area = mt_map_object(object, 0, 1, RW, true);
+	assert_int_equal(env_write(area, 1), 0);
+	mt_run(3, late_taker_roles, NULL);
+	assert_int_equal(munmap(ctx, area, PG(RANGE)), 0);
+	env_file_end(object);
+}
+
+static int unmap_page(void)
+{
+	return munmap(ctx, area, PAGE_SIZE);
+}
+
+static int forbid_page(void)
+{
+	return vm_protect(ctx, area, PAGE_SIZE, VM_READ, false);
+}
+
+static void truncate_waits_for_the_flush_of_an_edit_before_it(void **state)
+{
+	(void)state;
+	run_late_taker(unmap_page, truncate_object);
+	run_late_taker(drop_page, truncate_object);
+}
+
+static void write_back_waits_for_the_flush_of_an_edit_before_it(void **state)
+{
+	(void)state;
+	run_late_taker(forbid_page, write_object);
+	run_late_taker(unmap_page, write_object);
+}
+
+/*
  * One handle, three vmaps: the middle is edited, the outer ones are used, by a CPU each, and clones
  * make nodes of the tree shared.
  */
@@ -400,6 +504,8 @@ int main(void)
 		env_test(a_fault_elsewhere_does_not_wait_for_the_flush_of_dontneed),
 		env_test(dontneed_waits_for_who_takes_the_page_through_the_object),
 		env_test(a_copy_waits_for_who_takes_the_page_through_the_object),
+		env_test(truncate_waits_for_the_flush_of_an_edit_before_it),
+		env_test(write_back_waits_for_the_flush_of_an_edit_before_it),
 		env_test(edits_of_a_range_leave_other_vmaps_of_its_amap_alone),
 		env_test(translations_are_found_through_the_object_during_a_merge),
 	};
