@@ -72,28 +72,29 @@ static inline unsigned wake_all(struct waitqueue *wq)
  * tested before the thread queues itself again, so that the next wake_one reaches somebody else; a
  * wait that fails hands on a wake-up that came too late for it.
  */
-#define wait_event_mode(wq, cond, mode, deadline_ns)                     \
-	({                                                               \
-		int _we_ret = 0;                                         \
-		if (!(cond)) {                                           \
-			struct wait_entry _we;                           \
-			wait_entry_init(&_we);                           \
-			for (;;) {                                       \
-				wait_prepare(wq, &_we, mode);            \
-				if (cond)                                \
-					break;                           \
-				_we_ret = wait_sleep(mode, deadline_ns); \
-				if (cond) {                              \
-					_we_ret = 0;                     \
-					break;                           \
-				}                                        \
-				if (_we_ret)                             \
-					break;                           \
-			}                                                \
-			if (wait_finish(wq, &_we) && _we_ret)            \
-				wake_one(wq);                            \
-		}                                                        \
-		_we_ret;                                                 \
+#define wait_event_mode(wq, cond, mode, deadline_ns)                 \
+	({                                                           \
+		int _we_ret = 0;                                     \
+		if (!(cond)) {                                       \
+			uint64_t _we_end = (deadline_ns);            \
+			struct wait_entry _we;                       \
+			wait_entry_init(&_we);                       \
+			for (;;) {                                   \
+				wait_prepare(wq, &_we, mode);        \
+				if (cond)                            \
+					break;                       \
+				_we_ret = wait_sleep(mode, _we_end); \
+				if (cond) {                          \
+					_we_ret = 0;                 \
+					break;                       \
+				}                                    \
+				if (_we_ret)                         \
+					break;                       \
+			}                                            \
+			if (wait_finish(wq, &_we) && _we_ret)        \
+				wake_one(wq);                        \
+		}                                                    \
+		_we_ret;                                             \
 	})
 #define wait_event(wq, cond) ((void)wait_event_mode(wq, cond, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER))
 #define wait_event_interruptible(wq, cond) \

@@ -70,6 +70,39 @@ KTEST(wake_up_races_with_deadline)
 	KTEST_ASSERT(turn == 0);
 }
 
+/* One waits for what never comes; the other wakes it for nothing, until it has given up. */
+#define VAIN_WAKES 2000
+static unsigned gave_up; /* atomic */
+
+static void wake_in_vain(struct team *team, unsigned me)
+{
+	if (me == 0) {
+		int err = wait_event_mode(&queues[0], READ_ONCE(turn) == 2, WAIT_UNINTERRUPTIBLE,
+			clock_monotonic_ns() + 50 * NSEC_PER_MSEC);
+
+		TEAM_CHECK(team, err == -ETIMEDOUT);
+		STORE_RELEASE(gave_up, 1);
+		return;
+	}
+	for (unsigned i = 0; i < VAIN_WAKES && !LOAD_ACQUIRE(gave_up); i++) {
+		(void)wait_event_mode(&queues[1], false, WAIT_UNINTERRUPTIBLE,
+			clock_monotonic_ns() + 5 * NSEC_PER_MSEC);
+		wake_all(&queues[0]);
+	}
+	TEAM_CHECK(team, LOAD_ACQUIRE(gave_up));
+}
+
+KTEST(wake_ups_in_vain_move_no_deadline)
+{
+	struct team team = {.fn = wake_in_vain, .size = 2};
+
+	waitqueue_init(&queues[0]);
+	waitqueue_init(&queues[1]);
+	turn = 0;
+	gave_up = 0;
+	KTEST_ASSERT(team_run(&team));
+}
+
 static struct mutex mutex;
 static struct rwlock rw;
 static unsigned counter, inside; /* under the lock; the rwlock test: inside is atomic */
