@@ -29,6 +29,7 @@
 #include "mm/slab.h"
 #include "mm/stats.h"
 #include "panic.h"
+#include "sched/thread.h"
 
 #define NORDERS		(BUDDY_MAX_ORDER + 1)
 #define RESERVE_MIN	16u
@@ -408,8 +409,13 @@ struct page *page_alloc(unsigned order, unsigned flags)
 
 int buddy_refill_reserve(void)
 {
-	struct page *pg = alloc_should_fail() ? NULL : page_alloc_uncached(0, ALLOC_ZONES);
+	const struct thread *self = thread_current();
+	struct page *pg;
 
+	/* Who is being ended gets a frame out of the reserve: that fills nothing. */
+	if (self && thread_flags(self) & THREAD_KILLED)
+		return -EINTR;
+	pg = alloc_should_fail() ? NULL : page_alloc_uncached(0, ALLOC_ZONES);
 	if (!pg)
 		return -ENOMEM;
 	page_free(pg, 0);

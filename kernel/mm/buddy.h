@@ -16,7 +16,7 @@ struct cpu;
 #define ALLOC_NORECLAIM 0x2u  /* fail rather than reclaim: under locks, in interrupts */
 #define ALLOC_DMA32	0x4u  /* below 4 GiB */
 #define ALLOC_RESERVE	0x8u  /* may dip into the last frames (write-back, OOM victim) */
-#define ALLOC_ZONES	0x10u /* pass over the CPU's lists */
+#define ALLOC_ZONES	0x10u /* pass over the CPU's lists (buddy.c only) */
 
 /*
  * 2^order frames, with pins 0, shares 0, type PG_KERNEL. NULL: none left.
@@ -43,7 +43,8 @@ uint64_t buddy_reserve_frames(void);
 int buddy_set_reserve(uint64_t frames);
 /*
  * Let the reserve be whole again: for who was refused ALLOC_NORECLAIM | ALLOC_RESERVE with something
- * locked, before it tries anew. 0; -ENOMEM. Waits as page_alloc. => nothing of rank 33 or above held
+ * locked, before it tries anew. 0; -ENOMEM; -EINTR: the caller is being ended. Waits as page_alloc.
+ * => nothing of rank 33 or above held
  */
 int buddy_refill_reserve(void);
 void buddy_init_cpu(struct cpu *c);

@@ -1,8 +1,8 @@
 /*
  * stats: the memory system's counters. Each CPU counts in a cache line of its own; a sum is read
  * without stopping anybody, so it may be a few events behind. An increment may be lost only when an
- * interrupt on the same CPU counts the same event between load and store; nothing but statistics
- * hangs on it.
+ * interrupt on the same CPU counts the same event between load and store; what hangs on it (that
+ * pages were written, writeback.c) asks whether a sum has moved at all.
  */
 #include "mm/stats.h"
 #include "lib/assert.h"

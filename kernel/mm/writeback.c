@@ -27,8 +27,10 @@
 #include "sync/waitqueue.h"
 
 #define RUN_MAX 32
-/* A disk that writes nothing for so long is not waited for. */
-#define PROGRESS_WAIT_NS (10 * NSEC_PER_SEC)
+/* A disk that writes nothing for so many looks is not waited for: not so long, or a machine that stood still
+ * for that time would take it for the disk. */
+#define PROGRESS_LOOKS	 100
+#define PROGRESS_LOOK_NS (NSEC_PER_SEC / 10)
 
 static uint64_t writing_pages; /* (a) */
 static uint64_t runs;	       /* (a) being gathered or written, and not counted yet */
@@ -47,6 +49,7 @@ uint64_t writeback_pages(void)
 
 struct run {
 	struct vm_object *vo;
+	pgidx_t first;
 	unsigned n;
 	struct page *pages[RUN_MAX];
 };
@@ -106,6 +109,7 @@ static void run_gather(struct run *r, pgidx_t *idx, pgidx_t last, struct page **
 		*idx = at + 1;
 	}
 	if (r->n) {
+		r->first = r->pages[0]->index;
 		vm_object_unmap_locked(vo, r->pages[0]->index, r->pages[r->n - 1]->index, true);
 		run_clear_tail_locked(r);
 	}
@@ -129,9 +133,11 @@ static int run_write(struct run *r)
 	return err;
 }
 
-/* Wait for what others have under write-back in [first, last]. */
-static void wait_for_writing(struct vm_object *vo, pgidx_t first, pgidx_t last)
+/* Wait for what others have under write-back in [first, last]. True: some of it is dirty afterwards, as after
+ * a write that failed: the error went to who wrote. */
+static bool wait_for_writing(struct vm_object *vo, pgidx_t first, pgidx_t last)
 {
+	bool dirty = false;
 	pgidx_t idx = first;
 
 	while (READ_ONCE(vo->nwriting)) {
@@ -147,21 +153,21 @@ static void wait_for_writing(struct vm_object *vo, pgidx_t first, pgidx_t last)
 			pg = NULL;
 		rw_read_unlock(&vo->lock);
 		if (!pg)
-			return;
+			break;
 		cache_wait_always(pg, PG_WRITING);
+		dirty |= page_is(pg, PG_DIRTY);
 		page_unpin(pg);
 	}
+	return dirty;
 }
 
-int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
+/* Write the dirty pages of [first, last], each once; the first error. */
+static int write_dirty(struct vm_object *vo, pgidx_t first, pgidx_t last)
 {
 	struct run r = {.vo = vo};
 	pgidx_t idx = first;
 	int err = 0;
 
-	if (vo->kind != VMO_FILE || !vo->ops->write)
-		return 0;
-	rank_assert_none_from(vo->vo_flags & VMO_DEVICE_META ? RANK_DEV_PAGE_BUSY : RANK_PAGE_BUSY);
 	while (READ_ONCE(vo->ndirty) && idx != UINT64_MAX && idx <= last) {
 		struct page *busy;
 		int e = 0;
@@ -173,6 +179,12 @@ int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
 		run_gather(&r, &idx, last, &busy);
 		if (r.n)
 			e = run_write(&r);
+		/* For metadata, which are read under locks of the file system: here they can be waited for. */
+		if (e == -ENOMEM && !(vo->vo_flags & VMO_DEVICE_META) &&
+			buddy_refill_reserve() == 0) {
+			idx = r.first;
+			e = 0;
+		}
 		__atomic_fetch_sub(&runs, 1, __ATOMIC_SEQ_CST);
 		wake_all(&progress_queue);
 		if (busy) {
@@ -183,7 +195,22 @@ int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
 			err = e;
 		cond_resched();
 	}
-	wait_for_writing(vo, first, last);
+	return err;
+}
+
+int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
+{
+	int err;
+
+	if (vo->kind != VMO_FILE || !vo->ops->write)
+		return 0;
+	rank_assert_none_from(vo->vo_flags & VMO_DEVICE_META ? RANK_DEV_PAGE_BUSY : RANK_PAGE_BUSY);
+	err = write_dirty(vo, first, last);
+	/* Once more, to have the error ourselves; not until all is clean, for others go on writing. */
+	if (wait_for_writing(vo, first, last) && !err) {
+		err = write_dirty(vo, first, last);
+		(void)wait_for_writing(vo, first, last);
+	}
 	return err;
 }
 
@@ -228,10 +255,12 @@ static bool too_much(void)
 	return exceeds(object_dirty_total(), READ_ONCE(mm_tune.dirty_background_ratio));
 }
 
+/* A delay of 0: not before it is asked for, or there is too much. */
 static uint64_t flush_deadline(void)
 {
-	return clock_monotonic_ns() +
-	       READ_ONCE(mm_tune.dirty_writeback_centisecs) * (NSEC_PER_SEC / 100);
+	uint64_t delay = READ_ONCE(mm_tune.dirty_writeback_centisecs);
+
+	return delay ? clock_monotonic_ns() + delay * (NSEC_PER_SEC / 100) : WAIT_FOREVER;
 }
 
 /* failed: the last round left pages that it could not write. The next is not due before the delay, or a
@@ -298,6 +327,7 @@ bool writeback_wait_progress(void)
 {
 	uint64_t written = mm_stat_get(STAT_PAGE_OUT);
 	uint64_t end = (__atomic_load_n(&half_rounds, __ATOMIC_SEQ_CST) + 3) & ~1ull;
+	unsigned looks = PROGRESS_LOOKS;
 	int err;
 
 	if (!flusher || thread_current() == flusher)
@@ -306,8 +336,11 @@ bool writeback_wait_progress(void)
 		return false;
 	__atomic_store_n(&flush_now, true, __ATOMIC_SEQ_CST);
 	wake_one(&flusher_queue);
-	err = wait_event_mode(&progress_queue, has_written_since(written) || nothing_comes(end),
-		WAIT_KILLABLE, clock_monotonic_ns() + PROGRESS_WAIT_NS);
+	do
+		err = wait_event_mode(&progress_queue,
+			has_written_since(written) || nothing_comes(end), WAIT_KILLABLE,
+			clock_monotonic_ns() + PROGRESS_LOOK_NS);
+	while (err == -ETIMEDOUT && --looks);
 	return err == 0 && has_written_since(written);
 }
 

@@ -351,6 +351,38 @@ static void a_write_back_waits_for_that_of_others(void **state)
 	host_pager_destroy(&held);
 }
 
+/* When that fails the one who waited tries by himself: the error went to the other. */
+static void fail_or_follow(void *arg)
+{
+	(void)arg;
+	switch (cpu_id()) {
+	case 1:
+		mt_must(cache_write_back(held.vo, 0, UINT64_MAX) == -EIO);
+		break;
+	case 2:
+		until(&held.inside, 1);
+		mt_must(cache_write_back(held.vo, 0, UINT64_MAX) == 0);
+		mt_must(value(&held.pages_out) == 1);
+		break;
+	default:
+		mt_until_sleeps(2);
+		set_hold(&held, false);
+	}
+}
+
+static void a_write_back_that_others_fail_is_tried_again(void **state)
+{
+	(void)state;
+	host_pager_init(&held, 64, PG(64));
+	set_tune(LONG, defaults.dirty_background_ratio, defaults.dirty_ratio);
+	env_make_dirty(held.vo, 3);
+	held.fail_write_in = 1;
+	held.hold = true;
+	host_run_cpus(1, 3, fail_or_follow, NULL);
+	assert_int_equal(held.vo->ndirty, 0);
+	host_pager_destroy(&held);
+}
+
 /* So nobody who looks at the counts takes for written what is not, at whatever step of it he does. */
 static unsigned looks;
 
@@ -400,6 +432,7 @@ int main(void)
 		writeback_test(write_back_of_a_range_stops_at_its_end),
 		writeback_test(a_page_that_changes_during_its_write_is_written_again),
 		writeback_test(a_write_back_waits_for_that_of_others),
+		writeback_test(a_write_back_that_others_fail_is_tried_again),
 		writeback_test(a_page_is_dirty_or_under_write_back_until_it_is_written),
 	};
 
