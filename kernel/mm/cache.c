@@ -29,6 +29,7 @@
 
 #define WAIT_QUEUES   64
 #define READAHEAD_MAX 16
+#define SWEEP_LOOKS   64 /* pages that the hand looks at under one hold of the object's lock */
 
 static struct waitqueue wait_queues[WAIT_QUEUES];
 
@@ -519,13 +520,14 @@ static bool drop_page(struct vm_object *vo, struct page *pg, bool spare)
 
 bool cache_sweep(struct vm_object *vo, uint64_t *max, bool spare)
 {
+	unsigned looks = SWEEP_LOOKS;
 	struct page *pg = NULL;
 	pgidx_t idx;
 
 	if (vo->kind != VMO_FILE)
 		return true;
 	rw_write_lock(&vo->lock);
-	for (idx = vo->hand; *max && (pg = object_next_locked(vo, &idx)); idx++)
+	for (idx = vo->hand; *max && (pg = object_next_locked(vo, &idx)) && looks; idx++, looks--)
 		*max -= drop_page(vo, pg, spare);
 	vo->hand = pg ? idx : 0;
 	rw_write_unlock(&vo->lock);

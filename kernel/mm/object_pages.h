@@ -56,7 +56,8 @@ void cache_wait_init(void);
 void cache_clear_and_wake(struct page *pg, uint32_t bits);
 /*
  * cache.c: reclaim's hand goes on in vo from where it stopped and drops clean pages, counted down in *max;
- * spare: but for those that were used since it last came by. True: it is through with vo.
+ * spare: but for those that were used since it last came by. True: it is through with vo; false: *max
+ * came to zero, or there is more to look at than is done at once.
  * => no lock of rank 60 or above
  */
 bool cache_sweep(struct vm_object *vo, uint64_t *max, bool spare);

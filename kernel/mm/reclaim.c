@@ -21,6 +21,7 @@
 #include "mm/kva.h"
 #include "mm/object_pages.h"
 #include "mm/stats.h"
+#include "sched/sched.h"
 #include "sync/mutex.h"
 
 #define KEEP_SHARE 64	/* of all frames, the part that stays as clean pages ... */
@@ -56,6 +57,7 @@ static void go_round(uint64_t *want, bool spare)
 			objects--;
 		}
 		vm_object_put(vo);
+		cond_resched();
 	}
 }
 

@@ -7,7 +7,7 @@
 /* Registers with the buddy. */
 void reclaim_init(void);
 /* Drop about `want` clean file pages; returns how many frames came free. Waits for no I/O.
- * => nothing of rank 60 or above held */
+ * => nothing of rank 55 or above held */
 uint64_t reclaim_clean(uint64_t want);
 /*
  * Caches above mm (names of files): fn gives up what it can and returns the number of things freed.
