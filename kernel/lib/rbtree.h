@@ -1,8 +1,8 @@
 /*
  * Red-black tree with embedded nodes and an optional augmented value per subtree. Pure, no locks.
- * The caller descends by itself (it knows the key) and links with rb_insert; the tree rebalances
- * and calls `augment` bottom-up for every node whose subtree changed. Source: Cormen et al.,
- * "Introduction to Algorithms", red-black trees and augmentation.
+ * The caller descends by itself (it knows the key) and links with rb_insert a node that brings its own
+ * value; the tree rebalances and calls `augment` bottom-up for the nodes above whose subtrees changed.
+ * Source: Cormen et al., "Introduction to Algorithms", red-black trees and augmentation.
  */
 #ifndef LIB_RBTREE_H
 #define LIB_RBTREE_H
