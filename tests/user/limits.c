@@ -13,12 +13,6 @@
 #define MIB		  ((size_t)1 << 20)
 #define ADDR_NO_RANDOMIZE 0x0040000L
 
-static void only_on_quire(void)
-{
-	if (access("/proc/sys/vm/verify", F_OK) != 0)
-		tap_skip("changes a setting of the machine");
-}
-
 static void set(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -174,7 +168,7 @@ TEST(committed_as_follows_every_edit)
 	size_t base;
 	char *p;
 
-	only_on_quire();
+	tap_only_on_quire("changes a setting of the machine");
 	base = committed();
 	p = map(64 * PAGE, RW, ANON);
 	CHECK_EQ(committed(), base + 64);
@@ -230,7 +224,7 @@ TEST(strict_mode_promises_only_what_there_is)
 {
 	int status;
 
-	only_on_quire();
+	tap_only_on_quire("changes a setting of the machine");
 	set("/proc/sys/vm/overcommit_memory", "2");
 	status = tap_child(strict_part, NULL);
 	set("/proc/sys/vm/overcommit_memory", "0");
@@ -243,7 +237,7 @@ TEST(always_mode_promises_anything)
 {
 	char *p;
 
-	only_on_quire();
+	tap_only_on_quire("changes a setting of the machine");
 	set("/proc/sys/vm/overcommit_memory", "1");
 	p = map((size_t)32 << 40, RW, ANON);
 	set("/proc/sys/vm/overcommit_memory", "0");
@@ -255,7 +249,7 @@ TEST(max_map_count_is_kept)
 	char *p = NULL;
 	int i;
 
-	only_on_quire();
+	tap_only_on_quire("changes a setting of the machine");
 	set("/proc/sys/vm/max_map_count", "100");
 	for (i = 0; i < 200; i++) {
 		/* Not to be joined with a neighbour. */
@@ -358,7 +352,7 @@ TEST(randomize_va_space_switches_randomness_off)
 {
 	struct places first, next;
 
-	only_on_quire();
+	tap_only_on_quire("changes a setting of the machine");
 	set("/proc/sys/kernel/randomize_va_space", "0");
 	get_places(&first);
 	get_places(&next);

@@ -21,12 +21,6 @@
 #define MFD_EXEC_LATER	   0x10
 #define MFD_HUGE_2MB_FLAGS (MFD_HUGETLB | 21 << 26)
 
-static void only_on_quire(void)
-{
-	if (access("/proc/sys/vm/verify", F_OK) != 0)
-		tap_skip("only on Quire");
-}
-
 static int memfd(size_t pages)
 {
 	int fd = memfd_create("box", MFD_ALLOW_SEALING);
@@ -102,7 +96,7 @@ TEST(memfd_create_checks_its_arguments)
 
 TEST(memfd_flags_of_later_versions_are_refused)
 {
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	CHECK_ERR(memfd_create("x", MFD_NOEXEC_LATER), EINVAL);
 	CHECK_ERR(memfd_create("x", MFD_EXEC_LATER), EINVAL);
 	CHECK_ERR(fcntl(memfd(1), F_ADD_SEALS, F_SEAL_EXEC_LATER), EINVAL);
@@ -110,7 +104,7 @@ TEST(memfd_flags_of_later_versions_are_refused)
 
 TEST(huge_pages_are_not_implemented)
 {
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	CHECK_ERR(memfd_create("x", MFD_HUGETLB), ENOSYS);
 	CHECK_ERR(memfd_create("x", MFD_HUGE_2MB_FLAGS), ENOSYS);
 	CHECK_ERR(memfd_create("x", MFD_HUGETLB | 0x40), EINVAL);
@@ -402,7 +396,7 @@ TEST(holes_give_memory_back)
 	unsigned char *p;
 	int fd;
 
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	before = shmem_kib();
 	fd = memfd(256);
 	p = map(fd, 256, RW, MAP_SHARED);

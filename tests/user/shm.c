@@ -78,12 +78,6 @@ static void remove_id(int id)
 	CHECK_EQ(shmctl(id, IPC_RMID, NULL), 0);
 }
 
-static void only_on_quire(void)
-{
-	if (access("/proc/sys/vm/verify", F_OK) != 0)
-		tap_skip("only on Quire");
-}
-
 static void set(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -165,7 +159,7 @@ SHM_TEST(shmget_errors)
 
 SHM_TEST(huge_pages_are_refused)
 {
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	CHECK_ERR(shmget(IPC_PRIVATE, 2 << 20, SHM_HUGETLB | 0600), EINVAL);
 }
 
@@ -508,7 +502,7 @@ SHM_TEST(pages_are_given_back)
 	unsigned char *p;
 	int id;
 
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	before = meminfo("Shmem");
 	id = segment(pages);
 	p = attach(id);
@@ -604,7 +598,7 @@ SHM_TEST(shm_lock_respects_rlimit_memlock)
 	struct rlimit rl = {.rlim_cur = 64 * PAGE, .rlim_max = 64 * PAGE};
 	int big, small, third;
 
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	big = segment(64);
 	small = segment(16);
 	third = segment(1);
@@ -749,7 +743,7 @@ SHM_TEST(limits_can_be_set)
 	struct shm_info now;
 	char text[32];
 
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	segment(4);
 	CHECK(shmctl(0, SHM_INFO, (struct shmid_ds *)&now) >= 0);
 	snprintf(text, sizeof(text), "%d", now.used_ids);
@@ -772,7 +766,7 @@ SHM_TEST(segments_are_charged_when_they_are_made)
 	long before, mib = 16;
 	int id;
 
-	only_on_quire();
+	tap_only_on_quire("only on Quire");
 	before = meminfo("Committed_AS");
 	id = note(shmget(IPC_PRIVATE, (size_t)mib << 20, 0600));
 	CHECK_EQ(meminfo("Committed_AS") - before, mib << 10);

@@ -66,6 +66,9 @@ size_t tap_number(const char *path, const char *key);
  */
 long tap_free_kib(void);
 
+/* Skip the test on any other system, and say why it is for Quire alone. */
+void tap_only_on_quire(const char *reason);
+
 /* => the milliseconds of the monotonic clock. */
 long tap_ms(void);
 
