@@ -14,8 +14,10 @@ struct mm_tune {
 	unsigned overcommit_ratio;	 /* percent of memory, with OVERCOMMIT_NEVER */
 	unsigned dirty_ratio;		 /* percent of memory: then writers wait */
 	unsigned dirty_background_ratio; /* percent of memory: then the flusher starts */
-	/* A dirty page waits no longer for the flusher, which tries again after as long what failed. Never
-	 * 0: the flusher always has a clock (on Linux 0 turns it off). */
+	/*
+	 * A dirty page waits no longer for the flusher, which tries again after as long what
+	 * failed. 0: it has no clock, and works when it is asked to, or when there is too much.
+	 */
 	unsigned dirty_writeback_centisecs;
 	unsigned max_map_count; /* vmaps of one context */
 };

@@ -22,7 +22,7 @@ static const struct setting {
 } settings[] = {
 	{"dirty_background_ratio", &mm_tune.dirty_background_ratio, 0, 100},
 	{"dirty_ratio", &mm_tune.dirty_ratio, 1, 100},
-	{"dirty_writeback_centisecs", &mm_tune.dirty_writeback_centisecs, 1, INT_MAX},
+	{"dirty_writeback_centisecs", &mm_tune.dirty_writeback_centisecs, 0, INT_MAX},
 	{"max_map_count", &mm_tune.max_map_count, 0, INT_MAX},
 	{"overcommit_memory", &mm_tune.overcommit_memory, OVERCOMMIT_GUESS, OVERCOMMIT_NEVER},
 	{"overcommit_ratio", &mm_tune.overcommit_ratio, 0, INT_MAX},
