@@ -36,8 +36,10 @@ struct klog_console {
 	void (*write)(struct klog_console *con, const char *s, size_t n);
 };
 void klog_register_console(struct klog_console *con);
-/* No console is written to between the two, whatever is logged elsewhere waits: for who changes what
- * a console writes to. Interrupts off, no more than a moment. => rank 99 held in between */
+/*
+ * No console is written to between the two, whatever is logged elsewhere waits: for who changes
+ * what a console writes to. Interrupts off, no more than a moment. => rank 99 held in between
+ */
 irqflags_t klog_hold_consoles(void);
 void klog_release_consoles(irqflags_t flags);
 void klog_set_console_level(int level);

@@ -10,7 +10,9 @@
 
 #include "mm/types.h"
 
-/* The copy itself, of a user range that user_range_ok allows; the bytes that could not be copied. */
+/*
+ * The copy itself, of a user range that user_range_ok allows; the bytes that could not be copied.
+ */
 size_t user_copy_faulting(void *dst, const void *src, size_t n);
 
 static inline bool user_range_ok(uaddr_t addr, size_t n)

@@ -1,8 +1,9 @@
 /*
- * cowstress: copy-on-write over generations. A chain of processes shares one private area; in each generation parent
- * and child write pages in opposite orders at the same time, single bytes across the whole area or whole pages, some
- * through a write system call into the area (the kernel copies). A shared area beside it must stay common. Each
- * process then compares everything with its own model.
+ * cowstress: copy-on-write over generations. A chain of processes shares one private area; in each
+ * generation parent and child write pages in opposite orders at the same time, single bytes across
+ * the whole area or whole pages, some through a write system call into the area (the kernel
+ * copies). A shared area beside it must stay common. Each process then compares everything with its
+ * own model.
  */
 #include "stress.h"
 #include <string.h>
@@ -22,7 +23,10 @@ struct common {
 static unsigned char *area, *model;
 static struct common *common;
 
-/* The model is private memory too, but always written whole pages in order: an error in one shows in the other. */
+/*
+ * The model is private memory too, but always written whole pages in order: an error in one shows
+ * in the other.
+ */
 static void poke(size_t offset, unsigned char value)
 {
 	area[offset] = value;

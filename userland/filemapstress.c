@@ -1,8 +1,9 @@
 /*
- * filemapstress: one file through every door at once. Each worker edits a file of its own with write, pwrite, a
- * shared map, ftruncate (shorter and longer) and fsync, keeps a model of its bytes, and after each few edits reads
- * it back with pread, through the shared map, through a second descriptor and through a private map whose own writes
- * must stay its own. Pages past the end must give SIGBUS.
+ * filemapstress: one file through every door at once. Each worker edits a file of its own with
+ * write, pwrite, a shared map, ftruncate (shorter and longer) and fsync, keeps a model of its
+ * bytes, and after each few edits reads it back with pread, through the shared map, through a
+ * second descriptor and through a private map whose own writes must stay its own. Pages past the
+ * end must give SIGBUS.
  */
 #include "stress.h"
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /*
- * forkstress: trees of processes. Each round a worker fills private memory, forks children, those fork their own, and
- * every process rewrites some pages and checks all: what it wrote, and what it inherited where nobody but its
- * ancestors wrote. Exit statuses, wait order, a pipe across the tree and vfork are checked on the way.
+ * forkstress: trees of processes. Each round a worker fills private memory, forks children, those
+ * fork their own, and every process rewrites some pages and checks all: what it wrote, and what it
+ * inherited where nobody but its ancestors wrote. Exit statuses, wait order, a pipe across the tree
+ * and vfork are checked on the way.
  */
 #include "stress.h"
 #include <errno.h>
@@ -116,7 +117,10 @@ static long round_of_forks(struct stress *s, int worker, uint64_t *random)
 	STRESS_CHECK(pipe(fds) == 0, "pipe");
 	pid = spawn(DEPTH, fds[1], random_next(random));
 	close(fds[1]);
-	/* Each process tells how many children it made: their sum plus the root is how many must have told. */
+	/*
+	 * Each process tells how many children it made: their sum plus the root is how many must
+	 * have told.
+	 */
 	while ((n = read(fds[0], &count, sizeof(count))) == sizeof(count)) {
 		processes++;
 		expected += count;

@@ -1,7 +1,7 @@
 /*
- * freecheck COMMAND [ARG]...: does the command give all memory back? Runs it once as warm-up, then again, and
- * compares the free memory before and after the second run, each time after a drop of the caches. Status 0 if it is
- * exactly the same and the command ended with 0.
+ * freecheck COMMAND [ARG]...: does the command give all memory back? Runs it once as warm-up, then
+ * again, and compares the free memory before and after the second run, each time after a drop of
+ * the caches. Status 0 if it is exactly the same and the command ended with 0.
  */
 #include "tool.h"
 #include <errno.h>

@@ -1,8 +1,9 @@
 /*
- * futexstress: sleeping and waking. Each round runs one of four games in a process with threads, or between processes
- * over shared memory: a counter under a mutex; a ring of threads that pass a token by condition variable; a pair that
- * plays ping-pong on bare futex words (a lost wake-up stops it, and the round's time limit tells); and a futex across
- * fork in shared memory, with the neighbour word copied on write before.
+ * futexstress: sleeping and waking. Each round runs one of four games in a process with threads, or
+ * between processes over shared memory: a counter under a mutex; a ring of threads that pass a
+ * token by condition variable; a pair that plays ping-pong on bare futex words (a lost wake-up
+ * stops it, and the round's time limit tells); and a futex across fork in shared memory, with the
+ * neighbour word copied on write before.
  */
 #include "stress.h"
 #include <errno.h>
@@ -18,7 +19,9 @@
 #define FUTEX_WAKE    1
 #define FUTEX_PRIVATE 128
 
-/* Far longer than any game lasts on the slowest machine: reaching it means that a wake-up was lost. */
+/*
+ * Far longer than any game lasts on the slowest machine: reaching it means that a wake-up was lost.
+ */
 #define GAME_SECONDS 120
 
 static long futex(int *word, int op, int value, const struct timespec *timeout)
@@ -130,7 +133,10 @@ static long ping_pong_threads(int laps)
 	return 2L * laps;
 }
 
-/* The table is in shared memory, next to it a private page that both copy while the other one sleeps. */
+/*
+ * The table is in shared memory, next to it a private page that both copy while the other one
+ * sleeps.
+ */
 static long ping_pong_processes(int laps)
 {
 	struct table *t =

@@ -1,12 +1,12 @@
 /*
- * mapchurn: mmap, fault, munmap of random sizes, over and over, against a count: do as many operations
- * as asked for, then leave everything as it was.
+ * mapchurn: mmap, fault, munmap of random sizes, over and over, against a count: do as many
+ * operations as asked for, then leave everything as it was.
  *
  *	mapchurn [-n OPERATIONS] [-r SEED]
  *
- * A table of areas lives for a random time each; most are a few pages, some hundreds, a few 2 MiB and more.
- * A few pages of each are written and found again before it goes. freecheck tells whether the machine got
- * every frame back; /proc/buddyinfo whether they lie together again.
+ * A table of areas lives for a random time each; most are a few pages, some hundreds, a few 2 MiB
+ * and more. A few pages of each are written and found again before it goes. freecheck tells whether
+ * the machine got every frame back; /proc/buddyinfo whether they lie together again.
  */
 #include "stress.h"
 #include "tool.h"

@@ -1,7 +1,8 @@
 /*
- * mmapstress: random edits of an address space against a model of plain arrays. A window of pages is edited with
- * mmap, munmap, mprotect, mremap, madvise, reads, writes and fork; the model says for each page whether it is mapped,
- * with which rights, and its contents. Accesses that must fault are made too, under a handler, and must fault.
+ * mmapstress: random edits of an address space against a model of plain arrays. A window of pages
+ * is edited with mmap, munmap, mprotect, mremap, madvise, reads, writes and fork; the model says
+ * for each page whether it is mapped, with which rights, and its contents. Accesses that must fault
+ * are made too, under a handler, and must fault.
  */
 #include "stress.h"
 #include <errno.h>

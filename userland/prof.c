@@ -1,7 +1,7 @@
 /*
  * prof [-f HZ] COMMAND [ARGUMENT...]: run a command, then print where the machine spent its time
- * meanwhile (/proc/profile, all processes) and which counters of /proc/vmstat moved. The exit status
- * is the command's.
+ * meanwhile (/proc/profile, all processes) and which counters of /proc/vmstat moved. The exit
+ * status is the command's.
  */
 #include "tool.h"
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /*
- * torture: all stress programs at once, with the same options. Ends with one summary line; the status is 0 only if
- * every one of them ended with 0. filemapstress works in the current directory.
+ * torture: all stress programs at once, with the same options. Ends with one summary line; the
+ * status is 0 only if every one of them ended with 0. filemapstress works in the current directory.
  */
 #include "tool.h"
 #include <errno.h>

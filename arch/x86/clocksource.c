@@ -186,8 +186,8 @@ struct rates {
 };
 
 /*
- * Let CALIBRATE_NS go by between two moments. Returns the longest time (TSC) between two looks at the
- * reference: it may have wrapped around in one that is most of the whole.
+ * Let CALIBRATE_NS go by between two moments. Returns the longest time (TSC) between two looks at
+ * the reference: it may have wrapped around in one that is most of the whole.
  */
 static uint64_t pass_reference(const struct counter *ref, struct moment r[2])
 {
@@ -207,8 +207,9 @@ static uint64_t pass_reference(const struct counter *ref, struct moment r[2])
 }
 
 /*
- * Rates of the TSC and of the APIC timer. False: there is none, or the wait was so long that the APIC
- * timer ran out. What goes by within a moment makes the rates wrong by itself, a gap only by a wrap.
+ * Rates of the TSC and of the APIC timer. False: there is none, or the wait was so long that the
+ * APIC timer ran out. What goes by within a moment makes the rates wrong by itself, a gap only by a
+ * wrap.
  */
 static bool calibrate_once(const struct counter *ref, struct rates *found)
 {
@@ -241,8 +242,8 @@ static bool calibrate_once(const struct counter *ref, struct rates *found)
 }
 
 /*
- * A machine with other work stops a virtual CPU at any time: a disturbed measurement does not count,
- * unless all are; then the least disturbed does.
+ * A machine with other work stops a virtual CPU at any time: a disturbed measurement does not
+ * count, unless all are; then the least disturbed does.
  */
 static void calibrate(const struct counter *ref)
 {

@@ -4,7 +4,8 @@
  * The top of every kernel stack is kept for the user registers, also in kernel threads, so that one
  * of them can become a program (init). FS and GS bases: with FSGSBASE user code may write them at
  * any time, so they are read at the switch; without it only arch_prctl writes them, and
- * thread->arch has them. In the kernel GS is struct cpu and the user's base waits in KERNEL_GS_BASE.
+ * thread->arch has them. In the kernel GS is struct cpu and the user's base waits in
+ * KERNEL_GS_BASE.
  */
 #include "context.h"
 #include "cpu_bits.h"

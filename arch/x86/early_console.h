@@ -1,4 +1,6 @@
-/* Serial port and VGA text screen as consoles of the kernel log, from the first instruction of C. */
+/*
+ * Serial port and VGA text screen as consoles of the kernel log, from the first instruction of C.
+ */
 #ifndef X86_EARLY_CONSOLE_H
 #define X86_EARLY_CONSOLE_H
 

@@ -18,9 +18,10 @@ void fpu_load(const void *area);
 /* The same for a state that came from user space: false if the CPU refuses it. */
 bool __must_check fpu_load_checked(const void *area);
 /*
- * The same straight to and from user memory, fpu_size bytes at a 64-byte aligned address. Saving sets the bits of x87 and SSE in the header whether or not they are as a program
- * starts with them; the rest of the header must be zero already. -EFAULT; loading also when the CPU
- * refuses the state, and then the registers hold parts of both. => may fault
+ * The same straight to and from user memory, fpu_size bytes at a 64-byte aligned address. Saving
+ * sets the bits of x87 and SSE in the header whether or not they are as a program starts with them;
+ * the rest of the header must be zero already. -EFAULT; loading also when the CPU refuses the
+ * state, and then the registers hold parts of both. => may fault
  */
 int __must_check fpu_save_user(uaddr_t at);
 int __must_check fpu_load_user(uaddr_t at);

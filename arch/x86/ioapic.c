@@ -190,7 +190,10 @@ int irq_register_pci(unsigned gsi, irq_handler_fn fn, void *cookie)
 {
 	uint32_t mode = REDIR_ACTIVE_LOW | REDIR_LEVEL;
 
-	/* An interrupt line register below 16 names an ISA line, whose override says how it is wired. */
+	/*
+	 * An interrupt line register below 16 names an ISA line, whose override says how it is
+	 * wired.
+	 */
 	if (gsi < ACPI_ISA_IRQS && acpi_info()->isa[gsi].flags) {
 		uint16_t flags = acpi_info()->isa[gsi].flags;
 

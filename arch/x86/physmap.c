@@ -94,7 +94,9 @@ void physmap_init(const struct boot_info *bi)
 		table_below(root, i);
 	pmap_kernel_root = virt_to_phys(root);
 	mmu_load_root(pmap_kernel_root);
-	/* The boot tables' entries were not global, but the switch of this bit drops all the same. */
+	/*
+	 * The boot tables' entries were not global, but the switch of this bit drops all the same.
+	 */
 	cr4_write(cr4_read() & ~CR4_PGE);
 	if (cpu_features.pge)
 		cr4_write(cr4_read() | CR4_PGE);

@@ -22,8 +22,8 @@
  *	  old value only asks for less.
  *
  * Live entries: every table knows which groups of its words may hold something (pmap_internal.h),
- * so that push-down and teardown do not scan 512 words. Accessed is preset, and dirty in entries with
- * W; neither is read back, so plain stores lower and only removal exchanges.
+ * so that push-down and teardown do not scan 512 words. Accessed is preset, and dirty in entries
+ * with W; neither is read back, so plain stores lower and only removal exchanges.
  */
 #include "mm/pmap.h"
 #include "cpu.h"
@@ -70,8 +70,8 @@ void pmap_stock_free(struct pmap_stock *st)
 }
 
 /*
- * Roots that wait for their next use, one a CPU: the kernel half is in them, the user half is empty.
- * Filling a root and cleaning it again for the buddy is 512 words each time.
+ * Roots that wait for their next use, one a CPU: the kernel half is in them, the user half is
+ * empty. Filling a root and cleaning it again for the buddy is 512 words each time.
  */
 static struct page *spare_roots[CPU_MAX]; /* atomic */
 

@@ -32,9 +32,9 @@ static inline uint64_t *entries_of(uint64_t entry)
 }
 
 /*
- * Live entries: bit g of pg->live says that one of the entries of group g, 8g .. 8g+7, may be present
- * (one cache line of entries a bit). So whoever goes over a table meets 8 words for each of the few
- * regions that a process has at its upper levels, instead of 512.
+ * Live entries: bit g of pg->live says that one of the entries of group g, 8g .. 8g+7, may be
+ * present (one cache line of entries a bit). So whoever goes over a table meets 8 words for each of
+ * the few regions that a process has at its upper levels, instead of 512.
  */
 #define LIVE_GROUP   8u
 #define USER_ENTRIES (PT_ENTRIES / 2) /* of the root */

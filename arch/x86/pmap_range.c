@@ -165,8 +165,8 @@ uint64_t pmap_remove(struct pmap *pm, vaddr_t start, vaddr_t end, struct tlb_bat
 /* --- lower and protect ----------------------------------------------------------------------- */
 
 /*
- * Begin to lower: go down as long as the range lies in one entry and does not cover it. False: nothing
- * is there, or nothing that lowering could change.
+ * Begin to lower: go down as long as the range lies in one entry and does not cover it. False:
+ * nothing is there, or nothing that lowering could change.
  */
 static bool lower_begin(const struct range_op *op, uint64_t *entry, vaddr_t *base, unsigned *level)
 {

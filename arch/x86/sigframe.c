@@ -1,6 +1,6 @@
 /*
- * Signal frames on the user stack, byte for byte as Linux lays them out: the C libraries' unwinders,
- * gdb and handlers that edit their ucontext know them. From low to high addresses:
+ * Signal frames on the user stack, byte for byte as Linux lays them out: the C libraries'
+ * unwinders, gdb and handlers that edit their ucontext know them. From low to high addresses:
  *
  *	return address (the restorer) | ucontext | siginfo | gap | FPU state, 64-byte aligned
  *
@@ -84,8 +84,10 @@ static size_t fpu_frame_size(void)
 	return cpu_features.fpu_size + (cpu_features.xsave ? sizeof(uint32_t) : 0);
 }
 
-/* What tells about the state is written first; the CPU itself writes the rest, and of the header only
- * the components. => the range is checked */
+/*
+ * What tells about the state is written first; the CPU itself writes the rest, and of the header
+ * only the components. => the range is checked
+ */
 static int push_fpu(uaddr_t at)
 {
 	struct fpu_frame *f = (struct fpu_frame *)at;
@@ -182,7 +184,9 @@ int signal_frame_push(struct user_regs *regs, const struct signal_delivery *d)
 	struct rt_sigframe *frame = (struct rt_sigframe *)at;
 	irqflags_t flags;
 
-	/* A stack pointer near 0 wraps; what lies outside the alternate stack is somebody else's. */
+	/*
+	 * A stack pointer near 0 wraps; what lies outside the alternate stack is somebody else's.
+	 */
 	if (at >= top || top > USER_MAX || (d->on_altstack && at < d->ss_sp))
 		return -EFAULT;
 	if (push_fpu(fpstate) || push_about(frame, fpstate, d) ||

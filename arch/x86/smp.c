@@ -203,7 +203,9 @@ static int start_cpu(struct trampoline_block *b, unsigned id, unsigned apic)
 	if (!wait_online(c, 10000))
 		apic_send_startup(apic, SMP_LOW_BASE >> PAGE_SHIFT);
 	if (!wait_online(c, START_TIMEOUT_US)) {
-		/* Should it come after all, then not with the block, and on the stack, of the next. */
+		/*
+		 * Should it come after all, then not with the block, and on the stack, of the next.
+		 */
 		apic_send_init(apic);
 		return -EIO;
 	}

@@ -4,7 +4,8 @@
  *
  * Everything runs in the interrupt handler; one keyboard, one handler, no lock.
  *
- * Source: IBM PC AT Technical Reference (8042, scan code set 1); console_codes(4) for the sequences.
+ * Source: IBM PC AT Technical Reference (8042, scan code set 1); console_codes(4) for the
+ * sequences.
  */
 #include "dev/keyboard.h"
 

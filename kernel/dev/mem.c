@@ -1,7 +1,7 @@
 /*
- * /dev/mem: the physical address space as a file, with the rule of Linux's STRICT_DEVMEM: no byte of
- * RAM is read, written or mapped (EPERM), whoever uses it; what is left are the windows of devices
- * and the tables of the firmware. A window is uncached, the firmware's memory is memory.
+ * /dev/mem: the physical address space as a file, with the rule of Linux's STRICT_DEVMEM: no byte
+ * of RAM is read, written or mapped (EPERM), whoever uses it; what is left are the windows of
+ * devices and the tables of the firmware. A window is uncached, the firmware's memory is memory.
  *
  * An area is mapped by its physical start, as an object in place of its own: nothing is allocated,
  * counted or freed.

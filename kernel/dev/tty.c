@@ -2,8 +2,9 @@
  * Terminals: open, read, write, poll; characters from the hardware; job control.
  *
  * A terminal's spinlock guards its line discipline and its driver, and is taken by interrupts.
- * Wake-ups and signals follow from what the line discipline noted, after the lock is gone. Programs'
- * bytes pass through a buffer on the stack, so that user memory is never touched under the lock.
+ * Wake-ups and signals follow from what the line discipline noted, after the lock is gone.
+ * Programs' bytes pass through a buffer on the stack, so that user memory is never touched under
+ * the lock.
  *
  * Whoever may not use the terminal now is told by a signal: a background group that reads gets
  * SIGTTIN, one that writes with TOSTOP set or changes it gets SIGTTOU (termios(3), credentials(7)).

@@ -2,12 +2,12 @@
  * 16550 serial port as ttyS0.
  *
  * Received bytes raise an interrupt and go to the terminal. Output waits for the transmit FIFO to
- * be empty and fills it, with the terminal's lock held; it does not use interrupts, so that it works
- * in any context. One of its 16 places stays free: the kernel log (arch/x86/early_console.c) writes
- * single bytes to the same port, under a lock of its own, and may have seen it empty as well. A line
- * that does not move (no clock, no carrier emulation) is given up on after ten seconds, and from
- * then on looked at once for each write until it moves; a reader at the other end that has to wait
- * for its CPU is not there yet.
+ * be empty and fills it, with the terminal's lock held; it does not use interrupts, so that it
+ * works in any context. One of its 16 places stays free: the kernel log (arch/x86/early_console.c)
+ * writes single bytes to the same port, under a lock of its own, and may have seen it empty as
+ * well. A line that does not move (no clock, no carrier emulation) is given up on after ten
+ * seconds, and from then on looked at once for each write until it moves; a reader at the other end
+ * that has to wait for its CPU is not there yet.
  *
  * Source: National Semiconductor PC16550D data sheet.
  */

@@ -1,6 +1,6 @@
 /*
- * VGA registers: four groups behind an index and a data port each, and the miscellaneous output. The
- * attribute controller has one port for both, and a flip-flop that a read of the status resets.
+ * VGA registers: four groups behind an index and a data port each, and the miscellaneous output.
+ * The attribute controller has one port for both, and a flip-flop that a read of the status resets.
  *
  * Source: IBM VGA Technical Reference.
  */

@@ -204,7 +204,9 @@ static int slots_init(struct virtio_blk *vb)
 	return 0;
 }
 
-/* The most segments of a request: what our tables, the device and, without tables, the queue hold. */
+/*
+ * The most segments of a request: what our tables, the device and, without tables, the queue hold.
+ */
 static unsigned segs_limit(struct virtio_blk *vb)
 {
 	unsigned limit = SEGS_MAX;

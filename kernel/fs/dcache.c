@@ -141,9 +141,9 @@ void dentry_instantiate(struct dentry *d, struct inode *inode)
 }
 
 /*
- * The list of a directory's children in the table. They are put in front without a lock, each thread
- * telling the one that was first before; in the end each knows the pointer to it. => read section, or
- * write lock
+ * The list of a directory's children in the table. They are put in front without a lock, each
+ * thread telling the one that was first before; in the end each knows the pointer to it. => read
+ * section, or write lock
  */
 static void children_add(struct dentry *d)
 {
@@ -303,7 +303,9 @@ struct dentry *dcache_lookup_locked(
 	there = dentry_enter(d);
 	if (there == d)
 		return d;
-	/* Another look-up was faster: its dentry has the same inode, so this is not the last put. */
+	/*
+	 * Another look-up was faster: its dentry has the same inode, so this is not the last put.
+	 */
 	dentry_put(dentry_free(d));
 	return there;
 
@@ -348,7 +350,9 @@ struct inode *dentry_delete(struct dentry *d)
 	struct inode *inode = NULL;
 
 	dcache_write_lock();
-	/* A put that is not the last needs no section: acquire what its thread did with the dentry. */
+	/*
+	 * A put that is not the last needs no section: acquire what its thread did with the dentry.
+	 */
 	if (LOAD_ACQUIRE(d->refs) == 1 && (dentry_flags(d) & DENTRY_HASHED)) {
 		inode = d->inode;
 		d->inode = NULL;

@@ -38,9 +38,9 @@ struct dentry {
 
 /*
  * Read sections. The cache is read far more often than entries leave it, so readers only mark their
- * own CPU's slot, and who removes or moves a dentry (or a mount) waits until no CPU is in a section:
- * within one, pointers found in the cache stay valid without references. Nothing in a section
- * sleeps; sections do not nest.
+ * own CPU's slot, and who removes or moves a dentry (or a mount) waits until no CPU is in a
+ * section: within one, pointers found in the cache stay valid without references. Nothing in a
+ * section sleeps; sections do not nest.
  */
 struct dcache_slot {
 	uint32_t in;

@@ -7,9 +7,10 @@
  * pins keep the frames, and fork gives the child copies of them (mdl.c, access.c).
  *
  * Coherence with the cache. The caller has written back what was dirty, so a read finds the newest
- * bytes on the device. Before a write it also dropped the clean pages; those that could not be (they
- * are pinned, or locked in memory), and those that a reader or a mapping brought in with the old
- * bytes while the write was under way, get the new bytes here afterwards. They count as dirty then:
+ * bytes on the device. Before a write it also dropped the clean pages; those that could not be
+ * (they are pinned, or locked in memory), and those that a reader or a mapping brought in with the
+ * old bytes while the write was under way, get the new bytes here afterwards. They count as dirty
+ * then:
  *
  *	write-back of such a page		direct write
  *	takes the page's old bytes

@@ -37,8 +37,10 @@ struct file_ops {
 	int (*mmap)(struct file *f,
 		struct mm_map_request *rq); /* fills kind, object, pa; the caller calls mm_map */
 	int (*fsync)(struct file *f, bool datasync);
-	/* fallocate(2), mode FALLOC_FL_*; off + len does not wrap, the file may be written. Absent: no
-	 * mode but 0, which lets the file grow. */
+	/*
+	 * fallocate(2), mode FALLOC_FL_*; off + len does not wrap, the file may be written. Absent:
+	 * no mode but 0, which lets the file grow.
+	 */
 	int (*fallocate)(struct file *f, unsigned mode, uint64_t off, uint64_t len);
 	/* fcntl and the like of one kind only: F_GETPIPE_SZ, F_SETPIPE_SZ. -EBADF/-EINVAL. */
 	long (*fcntl)(struct file *f, unsigned cmd, unsigned long arg);
@@ -91,8 +93,8 @@ char *file_describe(struct fs_state *fs, struct file *f, char *buf, size_t size)
 struct file *file_open(const struct path *p, uint32_t flags);
 void file_init(void);
 /*
- * RLIMIT_FSIZE of the caller, UINT64_MAX when there is none, and what comes over who would exceed it
- * (SIGXFSZ). The process layer registers both.
+ * RLIMIT_FSIZE of the caller, UINT64_MAX when there is none, and what comes over who would exceed
+ * it (SIGXFSZ). The process layer registers both.
  */
 struct file_limit_ops {
 	uint64_t (*size)(void);

@@ -284,7 +284,10 @@ static bool filemap_can_direct(const struct file *f)
 	return f->inode->ops->map_direct;
 }
 
-/* A file in memory that has no name any more goes with who has it open. What is mapped counts there. */
+/*
+ * A file in memory that has no name any more goes with who has it open. What is mapped counts
+ * there.
+ */
 uint64_t filemap_held_pages(const struct file *f)
 {
 	const struct vm_object *vo = f->inode->object;

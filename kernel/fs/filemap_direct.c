@@ -2,12 +2,12 @@
  * O_DIRECT reads and writes of regular files.
  *
  * The inode's lock keeps the blocks where they are: truncate frees them under it. Write-back may
- * give blocks to holes meanwhile, which is no harm: what is dirty was written before, so a hole that
- * is met then reads as zero.
+ * give blocks to holes meanwhile, which is no harm: what is dirty was written before, so a hole
+ * that is met then reads as zero.
  *
- * A write goes past the cache where the file has blocks below its end. Holes and what grows the file
- * are written through the cache, which reserves, allocates and zeroes, and then from there to the
- * device and out of the cache (as Linux does it for holes).
+ * A write goes past the cache where the file has blocks below its end. Holes and what grows the
+ * file are written through the cache, which reserves, allocates and zeroes, and then from there to
+ * the device and out of the cache (as Linux does it for holes).
  */
 #include "fs/direct.h"
 #include "fs/filemap.h"

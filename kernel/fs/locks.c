@@ -1,6 +1,6 @@
 /*
- * File locks: flock(2), owned by an open file, and record locks, owned by a descriptor table (POSIX)
- * or by an open file (OFD, pid -1).
+ * File locks: flock(2), owned by an open file, and record locks, owned by a descriptor table
+ * (POSIX) or by an open file (OFD, pid -1).
  *
  * Each inode that was ever locked has a list of what is held. The two kinds do not see each other.
  * A request that conflicts waits on the list's queue and looks again whenever something is
@@ -157,8 +157,10 @@ static void free_entries(struct list *dead)
 		kfree(list_entry(n, struct lock_entry, link));
 }
 
-/* flock(2) changes a lock by giving it up first, so that two that want more do not wait for each other
- * for ever. => locks_lock */
+/*
+ * flock(2) changes a lock by giving it up first, so that two that want more do not wait for each
+ * other for ever. => locks_lock
+ */
 static void give_up_flock(struct lock_list *l, const struct lock_entry *want, struct list *dead)
 {
 	struct lock_entry *e, *tmp;

@@ -19,8 +19,8 @@ struct file_lock_range {
 int __must_check locks_flock(struct file *f, int op);
 /*
  * fcntl(2) F_SETLK, F_SETLKW (wait). owner: the descriptor table, as on Linux (closing any of its
- * descriptors of the file releases the locks), or for F_OFD_* f itself, whose end releases them; pid:
- * shown by F_GETLK. 0, -EAGAIN, -EBADF (mode), -EDEADLK, -ENOLCK, -ERESTARTSYS.
+ * descriptors of the file releases the locks), or for F_OFD_* f itself, whose end releases them;
+ * pid: shown by F_GETLK. 0, -EAGAIN, -EBADF (mode), -EDEADLK, -ENOLCK, -ERESTARTSYS.
  */
 int __must_check locks_set(struct file *f, const void *owner, int32_t pid,
 	const struct file_lock_range *want, bool wait);

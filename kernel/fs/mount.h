@@ -35,7 +35,9 @@ int __must_check mount_check_write(const struct mount *m);
 /* At boot: device name ("/dev/ram0") as the root. 0, -ENODEV (device or file system), -EINVAL (no
  * such file system on it), -EIO. fstype NULL: each that takes a device is tried. */
 int __must_check mount_root(const char *device, const char *fstype, bool read_only);
-/* A mount that is in no tree, for the kernel's own use. One reference; path: its root, or ERR_PTR. */
+/*
+ * A mount that is in no tree, for the kernel's own use. One reference; path: its root, or ERR_PTR.
+ */
 struct mount *mount_kernel(const char *fstype, const char *data);
 /* A path to an inode that is on none (a pipe, a memfd), so that it can be opened and looked at once
  * more: the root of a mount of its own, in no tree, that lasts as long as the path. 0, -ENOMEM. */

@@ -38,7 +38,9 @@ static size_t put_text(char *buf, size_t size, size_t at, const char *s)
 	return at + (size_t)fmt_snprintf(buf + MIN(at, size), size - MIN(at, size), "%s", s);
 }
 
-/* What the mount shows at its point, as a path of its file system: not all of it when it is a bind. */
+/*
+ * What the mount shows at its point, as a path of its file system: not all of it when it is a bind.
+ */
 static const char *root_text(const struct mount *m, char *buf, size_t size)
 {
 	const struct dentry *d;

@@ -442,8 +442,10 @@ int path_truncate(const struct path *p, uint64_t size)
 	return path_setattr(p, &attr);
 }
 
-/* chown(2): a file that is no folder loses its set-id bits; set-group-id without the right to execute
- * means mandatory locks and stays. => inode locked for writing */
+/*
+ * chown(2): a file that is no folder loses its set-id bits; set-group-id without the right to
+ * execute means mandatory locks and stays. => inode locked for writing
+ */
 static void drop_set_id(const struct inode *inode, struct inode_attr *attr)
 {
 	uint32_t mode = inode->mode, drop = S_ISUID;

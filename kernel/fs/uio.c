@@ -189,7 +189,10 @@ int uio_fault_in(const struct uio *u, size_t n, bool write)
 	if (!u->iov)
 		return 0;
 	n = MIN(n, u->left);
-	/* The first byte must be had; whether the later pages can be had shows when they are copied. */
+	/*
+	 * The first byte must be had; whether the later pages can be had shows when they are
+	 * copied.
+	 */
 	for (bool first = true; n; first = false) {
 		size_t len;
 		uaddr_t user = uio_user_range(&at, &len);

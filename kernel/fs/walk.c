@@ -212,8 +212,9 @@ struct component {
 };
 
 /*
- * One step down to a name that is not cached, or is a mount's point or a link (d; NULL: not cached).
- * follow: go through it if it is a link. 0 (in a section) or an error (the walk has ended).
+ * One step down to a name that is not cached, or is a mount's point or a link (d; NULL: not
+ * cached). follow: go through it if it is a link. 0 (in a section) or an error (the walk has
+ * ended).
  */
 static int step_slow(struct walk *w, const struct component *c, struct dentry *d, bool follow)
 {
@@ -282,8 +283,8 @@ static inline enum walk_last component_type(const struct component *c)
  * Walk all of w->rest (parent walks: up to the last component). => in a section on entry, and on
  * return when it succeeded; after an error the walk has ended
  *
- * Only a directory has children in the cache: whether one stands in one is asked where the cache does
- * not answer.
+ * Only a directory has children in the cache: whether one stands in one is asked where the cache
+ * does not answer.
  */
 static int walk_run(struct walk *w)
 {

@@ -1,6 +1,6 @@
 /*
- * The check of ELF files. Whatever the bytes say, afterwards: segments are in the file and below the
- * limit, in order, page-congruent, and no sum of theirs wraps. The caller maps without looking
+ * The check of ELF files. Whatever the bytes say, afterwards: segments are in the file and below
+ * the limit, in order, page-congruent, and no sum of theirs wraps. The caller maps without looking
  * again.
  */
 #include "lib/elf.h"

@@ -37,7 +37,9 @@ _Static_assert(sizeof(struct elf64_phdr) == 56, "Elf64_Phdr");
 #define ELF_SEGMENTS_MAX 32
 #define ELF_INTERP_MAX	 4096
 
-/* A part of memory, in pages: what a PT_LOAD asks for. Addresses as in the file (ET_DYN: from 0). */
+/*
+ * A part of memory, in pages: what a PT_LOAD asks for. Addresses as in the file (ET_DYN: from 0).
+ */
 struct elf_segment {
 	uint64_t vaddr;	   /* page aligned */
 	uint64_t len;	   /* bytes of memory from vaddr on, > 0 */

@@ -4,8 +4,8 @@
  * The rules: the root is black, a red node has black children, and every path from a node down to
  * its leaves passes the same number of black nodes. An insertion or removal repairs them with at
  * most two or three rotations. The augmented value of a node depends on the node and its two
- * children, so that it is recomputed from the deepest node whose children changed upwards, as far as it
- * changes, and then for the two nodes of each rotation.
+ * children, so that it is recomputed from the deepest node whose children changed upwards, as far
+ * as it changes, and then for the two nodes of each rotation.
  *
  * Source: Cormen, Leiserson, Rivest, Stein, "Introduction to Algorithms", chapters 13 and 14.
  */

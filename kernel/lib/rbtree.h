@@ -1,8 +1,8 @@
 /*
  * Red-black tree with embedded nodes and an optional augmented value per subtree. Pure, no locks.
- * The caller descends by itself (it knows the key) and links with rb_insert a node that brings its own
- * value; the tree rebalances and calls `augment` bottom-up for the nodes above whose subtrees changed.
- * Source: Cormen et al., "Introduction to Algorithms", red-black trees and augmentation.
+ * The caller descends by itself (it knows the key) and links with rb_insert a node that brings its
+ * own value; the tree rebalances and calls `augment` bottom-up for the nodes above whose subtrees
+ * changed. Source: Cormen et al., "Introduction to Algorithms", red-black trees and augmentation.
  */
 #ifndef LIB_RBTREE_H
 #define LIB_RBTREE_H
@@ -14,8 +14,10 @@ struct rb_node {
 	bool red;
 };
 
-/* Recompute the value that n keeps about its subtree from n itself and its two children. False: it is
- * what it was, so the ancestors' are too. */
+/*
+ * Recompute the value that n keeps about its subtree from n itself and its two children. False: it
+ * is what it was, so the ancestors' are too.
+ */
 typedef bool (*rb_augment_fn)(struct rb_node *n);
 
 struct rb_tree {
@@ -24,8 +26,8 @@ struct rb_tree {
 };
 
 /*
- * Augment n and its ancestors, as far as values change, but not ending below `through` (NULL: none): what
- * that node contributes changed, too. In line, for those who know their function.
+ * Augment n and its ancestors, as far as values change, but not ending below `through` (NULL:
+ * none): what that node contributes changed, too. In line, for those who know their function.
  */
 static inline void rb_augment_up(
 	struct rb_node *n, const struct rb_node *through, rb_augment_fn augment)
@@ -41,8 +43,8 @@ static inline void rb_augment_up(
 }
 
 /*
- * An insertion in its steps: link n at *link below parent (NULL: n becomes the root), with the augmented
- * value of a node that has no children; rb_augment_up from the parent; balance.
+ * An insertion in its steps: link n at *link below parent (NULL: n becomes the root), with the
+ * augmented value of a node that has no children; rb_augment_up from the parent; balance.
  */
 static inline void rb_link(struct rb_node *n, struct rb_node *parent, struct rb_node **link)
 {

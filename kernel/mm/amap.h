@@ -93,8 +93,10 @@ int __must_check amap_own(struct amap *am, pgidx_t idx, struct amap_stock *st, s
 /* Put pg into the empty slot: the slot takes a share. False: somebody was faster.
  * => path exclusive, amap locked (read) */
 bool amap_fill(struct amap_walk *w, pgidx_t idx, struct page *pg);
-/* Put pg in the place of w->page, which is returned with the slot's share: the caller drops it after
- * the flush. => path exclusive, amap locked (write) */
+/*
+ * Put pg in the place of w->page, which is returned with the slot's share: the caller drops it
+ * after the flush. => path exclusive, amap locked (write)
+ */
 struct page *amap_replace(struct amap_walk *w, pgidx_t idx, struct page *pg);
 
 /* fork: a handle for the child that shares the whole tree. NULL: no memory.
@@ -109,8 +111,10 @@ struct amap *amap_clone(struct amap *am, struct amap_stock *st);
  */
 void amap_wipe(struct amap *am, pgidx_t first, pgidx_t last, struct amap_stock *st,
 	struct amap_dead *dead);
-/* Adds to need[] the nodes that amap_wipe of that range may have to copy. => context locked (write), or
- * amap (read) */
+/*
+ * Adds to need[] the nodes that amap_wipe of that range may have to copy. => context locked
+ * (write), or amap (read)
+ */
 void amap_wipe_need(
 	const struct amap *am, pgidx_t first, pgidx_t last, unsigned need[AMAP_CLASSES]);
 /* Drop one vmap's reference: the handle goes to dead with the last one. True: it was the last.
@@ -124,8 +128,10 @@ void amap_destroy(struct amap *am);
 /* The purity rule's part (docs/vm.md): is every leaf of [first, last] reached through nodes of
  * one parent only, and not stale? => amap locked (read) */
 bool amap_is_pure(const struct amap *am, pgidx_t first, pgidx_t last);
-/* No page table holds a wrong W bit for the leaves of ours in [first, last] any more. => amap locked
- * (read), the page table's lock held */
+/*
+ * No page table holds a wrong W bit for the leaves of ours in [first, last] any more. => amap
+ * locked (read), the page table's lock held
+ */
 void amap_clear_stale(struct amap *am, pgidx_t first, pgidx_t last);
 
 /* Visit the pages of [first, last] in order until fn says false. => amap locked (read), or the

@@ -2,8 +2,8 @@
  * Ranges of slots of an amap: visits, counts, the purity rule, wipes. A range is cut to the root's
  * indices and made relative to them; each node then splits it among its slots.
  *
- * A wipe of a tree that is shared copies at most the two paths to its ends, and of the nodes on them
- * only the slots that stay; whole subtrees between are let go by one reference each.
+ * A wipe of a tree that is shared copies at most the two paths to its ends, and of the nodes on
+ * them only the slots that stay; whole subtrees between are let go by one reference each.
  */
 #include "mm/amap_nodes.h"
 
@@ -274,7 +274,9 @@ static void node_discard(struct amap_node *n, struct amap_dead *dead)
 	dead->nodes = n;
 }
 
-/* Empty sp below *link, whose node is made our own first. The node goes too when nothing is left. */
+/*
+ * Empty sp below *link, whose node is made our own first. The node goes too when nothing is left.
+ */
 static void node_wipe(void **link, struct span sp, struct amap_stock *st, struct amap_dead *dead)
 {
 	struct amap_node *n = *link, *copy;

@@ -11,8 +11,8 @@
  * interrupts off; other CPUs empty it through cpu_call only. Frames that are known to be zero (page
  * tables that were cleaned when they went) have a list of their own, for who asks for zeros. The
  * last `reserve` frames are for ALLOC_RESERVE, one at a time: what lies in the list of a CPU is
- * anybody's. For a caller that may sleep the lists of the other CPUs are emptied, then reclaim is asked,
- * as long as that frees something; what was taken from the reserve is put back first.
+ * anybody's. For a caller that may sleep the lists of the other CPUs are emptied, then reclaim is
+ * asked, as long as that frees something; what was taken from the reserve is put back first.
  *
  * Debug builds fill freed frames with a pattern and check it when they are handed out.
  *
@@ -129,8 +129,8 @@ static void poison_check(const struct page *pg)
 #endif
 
 /*
- * A frame in the zones. Who frees a block looks at the type and aux of its neighbours: frames become
- * FREE and cease to be FREE under buddy_lock only.
+ * A frame in the zones. Who frees a block looks at the type and aux of its neighbours: frames
+ * become FREE and cease to be FREE under buddy_lock only.
  */
 static void frame_set_free(struct page *pg)
 {

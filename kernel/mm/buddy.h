@@ -42,8 +42,9 @@ void buddy_drain(void);
 uint64_t buddy_reserve_frames(void);
 int buddy_set_reserve(uint64_t frames);
 /*
- * Let the reserve be whole again: for who was refused ALLOC_NORECLAIM | ALLOC_RESERVE with something
- * locked, before it tries anew. 0; -ENOMEM; -EINTR: the caller is being ended. Waits as page_alloc.
+ * Let the reserve be whole again: for who was refused ALLOC_NORECLAIM | ALLOC_RESERVE with
+ * something locked, before it tries anew. 0; -ENOMEM; -EINTR: the caller is being ended. Waits as
+ * page_alloc.
  * => nothing of rank 33 or above held
  */
 int buddy_refill_reserve(void);
@@ -57,8 +58,10 @@ void buddy_add_range(pfn_t first, pfn_t end);
  */
 typedef uint64_t (*reclaim_fn)(uint64_t want);
 void buddy_set_reclaim(reclaim_fn fn);
-/* Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail, or that
- * and all after it; 0 = off. */
+/*
+ * Debug and tests: make the N-th allocation from now on (frames and slab objects alike) fail, or
+ * that and all after it; 0 = off.
+ */
 void alloc_fail_nth(uint64_t n);
 void alloc_fail_from_nth(uint64_t n);
 extern uint64_t alloc_fail_countdown;

@@ -95,9 +95,9 @@ static struct page *frame_for(struct vm_object *vo, unsigned flags)
 }
 
 /*
- * A page did not come in for want of memory where nobody could wait for it: a node of the object's tree
- * or, for the contents of a file, metadata of its file system. Have that memory, if this caller may
- * wait. => nothing locked
+ * A page did not come in for want of memory where nobody could wait for it: a node of the object's
+ * tree or, for the contents of a file, metadata of its file system. Have that memory, if this
+ * caller may wait. => nothing locked
  */
 static int wait_for_memory(struct vm_object *vo)
 {
@@ -496,9 +496,9 @@ static bool may_drop(const struct vm_object *vo, struct page *pg)
 }
 
 /*
- * Drop the page if it may go; spare: not if it was used since the last look. The entries of page tables
- * do not say that (pte.h), so translations are taken away here: a page that has none at the next look,
- * and no PG_REFERENCED from a fault or a read, was not used. => object locked (write)
+ * Drop the page if it may go; spare: not if it was used since the last look. The entries of page
+ * tables do not say that (pte.h), so translations are taken away here: a page that has none at the
+ * next look, and no PG_REFERENCED from a fault or a read, was not used. => object locked (write)
  */
 static bool drop_page(struct vm_object *vo, struct page *pg, bool spare)
 {

@@ -66,8 +66,9 @@ uint64_t cache_drop_range(struct vm_object *vo, pgidx_t first, pgidx_t last);
 int cache_sync_all(void);
 uint64_t cache_drop_all_clean(void);
 /*
- * A zero object's bytes [from, to) become a hole: whole pages go, with their translations, and parts of
- * pages are zeroed. What private mappings have copied stays theirs. 0, -EPERM (vm_object_deny_holes).
+ * A zero object's bytes [from, to) become a hole: whole pages go, with their translations, and
+ * parts of pages are zeroed. What private mappings have copied stays theirs. 0, -EPERM
+ * (vm_object_deny_holes).
  * => no mm lock, nothing of rank 33 or above
  */
 int __must_check cache_punch(struct vm_object *vo, uint64_t from, uint64_t to);

@@ -1,7 +1,7 @@
 /*
- * Commit accounting: what memory has been promised. Counted is what may need a frame of its own that
- * has no other place to go: private writable memory (struct vmap.charged) and shared memory without
- * a file (struct vm_object.charged). Modes are Linux's (proc_sys_vm(5), overcommit_memory).
+ * Commit accounting: what memory has been promised. Counted is what may need a frame of its own
+ * that has no other place to go: private writable memory (struct vmap.charged) and shared memory
+ * without a file (struct vm_object.charged). Modes are Linux's (proc_sys_vm(5), overcommit_memory).
  */
 #ifndef MM_COMMIT_H
 #define MM_COMMIT_H

@@ -4,8 +4,8 @@
  * fork shares the whole upper layer by one reference to each amap's root and lowers the rights of
  * the parent's translations at the highest levels of its page table. It costs per mapping, not per
  * page. Snapshot: mm_lock is held for writing from before the first clone until every CPU has
- * acknowledged the flush of the lowered rights. Otherwise a thread of the parent could store through
- * a stale writable entry into a page that the child already counts as its own:
+ * acknowledged the flush of the lowered rights. Otherwise a thread of the parent could store
+ * through a stale writable entry into a page that the child already counts as its own:
  *
  *	fork (CPU 0)                             parent's thread (CPU 1)
  *	clone the roots: the pages are shared
@@ -89,8 +89,10 @@ int mm_resolve_cow_fault(struct fault *f)
 	/* The others may have let go of it meanwhile. */
 	if (page_shares(f->up.page) == 1)
 		return fault_reuse(f);
-	/* Who finds the vmap through its object's list may have taken the old translation away and not
-	 * flushed it yet (vmap_wait_for_unmap): copy_page would meet nothing to evict. */
+	/*
+	 * Who finds the vmap through its object's list may have taken the old translation away and
+	 * not flushed it yet (vmap_wait_for_unmap): copy_page would meet nothing to evict.
+	 */
 	if (vo)
 		rw_read_lock(&vo->lock);
 	err = copy_page(f);

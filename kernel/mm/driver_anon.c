@@ -1,7 +1,7 @@
 /*
  * Memory that starts as zeros. Private: the upper layer alone, or over a zero object (a private map
- * of a memfd or tmpfs file, or a program that runs from one: an image with a length). Shared: a zero
- * object, whose pages appear when they are touched.
+ * of a memfd or tmpfs file, or a program that runs from one: an image with a length). Shared: a
+ * zero object, whose pages appear when they are touched.
  */
 #include "mm/commit.h"
 #include "mm/edit.h"
@@ -28,8 +28,8 @@ static struct vm_object *anon_alloc(uint64_t len, vmap_type_t type, vm_flags_t f
 }
 
 /*
- * Have the object's page, made now if nobody touched it yet: also for a private mapping, which shows
- * what others store into the object until it has its own copy.
+ * Have the object's page, made now if nobody touched it yet: also for a private mapping, which
+ * shows what others store into the object until it has its own copy.
  */
 static enum vm_fault_result object_page(struct fault *f)
 {

@@ -1,17 +1,20 @@
 /*
  * Pages of files, from the page cache. Shared: the cache's own pages, writable once they count as
- * dirty. Private: the cache's pages for reading, a copy for writing. An image is a private file with
- * a length, after which it reads as zeros: the page that the length cuts is copied even for reading,
- * so that the cache's page keeps what the file has there.
+ * dirty. Private: the cache's pages for reading, a copy for writing. An image is a private file
+ * with a length, after which it reads as zeros: the page that the length cuts is copied even for
+ * reading, so that the cache's page keeps what the file has there.
  *
- * Nothing is waited for here: a page that is absent or still being filled is the fault's to wait for.
+ * Nothing is waited for here: a page that is absent or still being filled is the fault's to wait
+ * for.
  */
 #include "mm/edit.h"
 #include "mm/fault.h"
 #include "mm/object_pages.h"
 #include "mm/vmap.h"
 
-/* May the cache's page be written through a shared mapping now? Else the file system prepares it. */
+/*
+ * May the cache's page be written through a shared mapping now? Else the file system prepares it.
+ */
 static enum vm_fault_result file_fault_write(struct fault *f)
 {
 	const struct vm_object *vo = f->vm->object;

@@ -22,14 +22,14 @@
  *	shared		mm_lock for reading, one vmap after the other locked for writing: what changes
  *			no vmap, but drops pages. madvise(DONTNEED), truncate
  *
- * Beside an edit that is opened or shared faults use other vmaps of the same amap: it is locked where
- * slots are emptied. Tables are unlinked exclusively.
+ * Beside an edit that is opened or shared faults use other vmaps of the same amap: it is locked
+ * where slots are emptied. Tables are unlinked exclusively.
  *
  * Unmapping keeps this order: out of the tree; translations removed; flushed everywhere; out of the
- * objects' lists; tables freed; pages dropped. An object's pages may be taken away (truncate) by who
- * finds the vmap in the object's list and removes its translations; so a vmap stays in that list
- * until no CPU can reach a page through it any more, and leaves it before the tables go that such
- * a walk would use.
+ * objects' lists; tables freed; pages dropped. An object's pages may be taken away (truncate) by
+ * who finds the vmap in the object's list and removes its translations; so a vmap stays in that
+ * list until no CPU can reach a page through it any more, and leaves it before the tables go that
+ * such a walk would use.
  */
 #include "mm/edit.h"
 
@@ -240,8 +240,10 @@ struct unlinked {
 	bool has_object, has_amap;
 };
 
-/* Take the vmaps of [start, end) out of the tree, onto the end of the dead, and cut those that reach
- * out of it. */
+/*
+ * Take the vmaps of [start, end) out of the tree, onto the end of the dead, and cut those that
+ * reach out of it.
+ */
 static void unlink_range(struct vmap_edit *e, vaddr_t start, vaddr_t end, struct unlinked *u)
 {
 	struct vmap **first = e->dead_tail, *vm = vmap_find_after(e->ctx, start), *next;
@@ -284,8 +286,10 @@ void edit_discard_need(struct vmap *vm, vaddr_t from, vaddr_t to, unsigned need[
 
 	if (!am)
 		return;
-	/* Faults that come before the wipe make no more of it necessary: what they copy is ours alone
-	 * then, and counted as shared now with all below it. */
+	/*
+	 * Faults that come before the wipe make no more of it necessary: what they copy is ours
+	 * alone then, and counted as shared now with all below it.
+	 */
 	rw_read_lock(&am->lock);
 	amap_wipe_need(am, vmap_slot(vm, from), vmap_slot(vm, to - 1), need);
 	rw_read_unlock(&am->lock);
@@ -321,17 +325,17 @@ static void drop_upper(struct vmap_edit *e, struct vmap *first)
 }
 
 /*
- * What a range that was unmapped leaves free: [floor, ceiling), the part of the hole around it that its
- * tables may lie in. A hole may be most of the address space: only the entries of the root that the
- * range touches are looked at.
+ * What a range that was unmapped leaves free: [floor, ceiling), the part of the hole around it that
+ * its tables may lie in. A hole may be most of the address space: only the entries of the root that
+ * the range touches are looked at.
  */
 struct hole {
 	vaddr_t floor, ceiling;
 };
 
 /*
- * The hole around [start, end), which is free now and where leaf tables were seen; next is the vmap behind
- * it. False: the tables are shared with the neighbours, none can go.
+ * The hole around [start, end), which is free now and where leaf tables were seen; next is the vmap
+ * behind it. False: the tables are shared with the neighbours, none can go.
  */
 static bool hole_find(
 	struct mm_context *ctx, struct vmap *next, vaddr_t start, vaddr_t end, struct hole *h)

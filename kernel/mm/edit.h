@@ -33,9 +33,9 @@ void edit_begin(struct vmap_edit *e, struct mm_context *ctx);
 /* The same for reading: for who changes no vmap, but drops what some show (edit_discard). */
 void edit_begin_shared(struct vmap_edit *e, struct mm_context *ctx);
 /*
- * Vmaps, layers and page table are as they shall be; what is left is a flush that has to ask other CPUs
- * (tlb_batch_asks_others), and the release of what was unlinked. Faults of the context go on from here, but
- * for those in vm (NULL: no vmap is concerned any more), which wait for edit_end.
+ * Vmaps, layers and page table are as they shall be; what is left is a flush that has to ask other
+ * CPUs (tlb_batch_asks_others), and the release of what was unlinked. Faults of the context go on
+ * from here, but for those in vm (NULL: no vmap is concerned any more), which wait for edit_end.
  * => begun by edit_begin; afterwards nothing that needs mm_lock for writing
  */
 void edit_open(struct vmap_edit *e, struct vmap *vm);
@@ -64,8 +64,8 @@ static inline int __must_check edit_take(
 	return edit_take_more(e, nvmaps, need);
 }
 /*
- * After check and take: with *err == EDIT_AGAIN unlock, fill the stock with nothing held, lock again
- * and return true, or false with *err = -ENOMEM. Any other *err: false.
+ * After check and take: with *err == EDIT_AGAIN unlock, fill the stock with nothing held, lock
+ * again and return true, or false with *err = -ENOMEM. Any other *err: false.
  */
 static inline bool edit_again(struct vmap_edit *e, int *err)
 {
@@ -116,8 +116,10 @@ unsigned edit_cut_need(struct vmap_edit *e, vaddr_t va);
 /* Split the vmap that has va inside it, so that a vmap starts at va. */
 void edit_cut(struct vmap_edit *e, vaddr_t va);
 
-/* vm_resize of the kinds that can: grow into free space behind (-ENOMEM: taken, or a limit), or unmap
- * the tail; npages 0: all. Shrinking needs the stock that edit_unmap_check asked for. */
+/*
+ * vm_resize of the kinds that can: grow into free space behind (-ENOMEM: taken, or a limit), or
+ * unmap the tail; npages 0: all. Shrinking needs the stock that edit_unmap_check asked for.
+ */
 int __must_check edit_resize(struct vmap_edit *e, struct vmap *vm, size_t npages);
 
 /* Join all that can be joined from the vmap before start to the one behind end. */

@@ -22,8 +22,10 @@ int __must_check mm_handle_fault(struct mm_context *ctx, vaddr_t va, vm_flags_t 
  * file's, zeros) is nobody's private page: for reading it stays what it is. */
 #define FAULT_UNSHARE 0x1u
 #define FAULT_FORCE   0x2u /* private memory: whatever its rights, if it may have them */
-/* As mm_handle_fault; *out, if wanted: the page, pinned (and counted in ctx->pins when it is private
- * and the context's own). */
+/*
+ * As mm_handle_fault; *out, if wanted: the page, pinned (and counted in ctx->pins when it is
+ * private and the context's own).
+ */
 int __must_check mm_fault_page(
 	struct mm_context *ctx, vaddr_t va, vm_flags_t access, unsigned how, struct page **out);
 

@@ -69,8 +69,10 @@ static void enter_neighbours(struct fault *f, struct pmap_cursor *c)
 
 	if (vm->file_len != UINT64_MAX)
 		high = MIN(high, vm->vaddr + ALIGN_DOWN(vm->file_len, PAGE_SIZE));
-	/* Pages past the end may still be in the object: a truncate that has removed their translations
-	 * waits until they are read or written. */
+	/*
+	 * Pages past the end may still be in the object: a truncate that has removed their
+	 * translations waits until they are read or written.
+	 */
 	high = MIN(high, f->va + ((object_end(vm->object) - f->index) << PAGE_SHIFT));
 	for (end = MIN(end, high); va < end; va += PAGE_SIZE) {
 		struct page *pg;

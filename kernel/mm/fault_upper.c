@@ -5,8 +5,8 @@
  *
  * W above a leaf table comes back in one of two ways (pmap.h): by push-down, after which every page
  * needs a fault of its own again, or by restore, which keeps the W bits of all 512 entries. Restore
- * needs the purity rule, and the amap's leaves keep `stale` for it: an entry may have W wrongly only
- * if its leaf was copied since the table was lowered.
+ * needs the purity rule, and the amap's leaves keep `stale` for it: an entry may have W wrongly
+ * only if its leaf was copied since the table was lowered.
  */
 #include "mm/fault_stages.h"
 
@@ -64,8 +64,10 @@ static inline int open_table(struct fault *f, struct pmap_cursor *c, unsigned fl
 
 int fault_open(struct fault *f, struct pmap_cursor *c, bool own)
 {
-	/* Memory that may not be written needs no W above, and W bits below it may be left from when
-	 * it might: mprotect lowers high up, too. */
+	/*
+	 * Memory that may not be written needs no W above, and W bits below it may be left from
+	 * when it might: mprotect lowers high up, too.
+	 */
 	bool write = own && f->vm->vmflags & VM_WRITE;
 	/* With a leaf that was just copied the table is not pure. */
 	bool stale = f->amap && f->up.leaf && READ_ONCE(f->up.leaf->stale);

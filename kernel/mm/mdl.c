@@ -78,8 +78,8 @@ void mdl_free_chain(mdl_t *mdl, void (*free_fn)(mdl_t *))
 }
 
 /*
- * Frames that are listed directly are BUSY or under write-back, and locks of a file system may be held: who
- * waited for memory then would wait for pages that he has himself.
+ * Frames that are listed directly are BUSY or under write-back, and locks of a file system may be
+ * held: who waited for memory then would wait for pages that he has himself.
  */
 static int mdl_grow(mdl_t *mdl)
 {

@@ -1,7 +1,7 @@
 /*
  * mlock and its family, and msync: keep pages resident, write pages back. What is not reclaimed yet
- * stays resident anyway; the flags are what /proc shows, what limits count and what MS_INVALIDATE and
- * MADV_DONTNEED respect.
+ * stays resident anyway; the flags are what /proc shows, what limits count and what MS_INVALIDATE
+ * and MADV_DONTNEED respect.
  */
 #include "mm/cache.h"
 #include "mm/edit.h"

@@ -77,8 +77,8 @@ static int plan_rights(struct map_plan *mp, vm_flags_t def_flags)
 }
 
 /*
- * Of an object that others know, too: between here and the mapping nobody may seal it against writes. 0
- * or -EPERM.
+ * Of an object that others know, too: between here and the mapping nobody may seal it against
+ * writes. 0 or -EPERM.
  */
 static int plan_claim(struct map_plan *mp)
 {

@@ -43,7 +43,10 @@ struct mm_map_request {
 /* Make an area. 0 and *out = address, or -EINVAL, -ENOMEM, -EEXIST, -EACCES, -EPERM, -EAGAIN
  * (RLIMIT_MEMLOCK). */
 int __must_check mm_map(struct mm_context *ctx, const struct mm_map_request *rq, vaddr_t *out);
-/* Over that: anonymous memory; and a request that names an object (kind FILE unless it says another). */
+/*
+ * Over that: anonymous memory; and a request that names an object (kind FILE unless it says
+ * another).
+ */
 static inline int __must_check mmap_anonymous(struct mm_context *ctx, vaddr_t hint, uint64_t len,
 	vm_flags_t flags, unsigned map_flags, vaddr_t *out)
 {
@@ -87,8 +90,10 @@ int __must_check mm_lock_range(
 int __must_check mm_lock_all(struct mm_context *ctx, int flags); /* mlockall(2); 0: munlockall */
 /* brk(2): returns the break as it is afterwards. */
 vaddr_t mm_brk(struct mm_context *ctx, vaddr_t new_brk);
-/* A fault below the lowest page of a stack: grow it down to va, if its limit and the guard gap below
- * allow. 0 or -EFAULT. */
+/*
+ * A fault below the lowest page of a stack: grow it down to va, if its limit and the guard gap
+ * below allow. 0 or -EFAULT.
+ */
 int __must_check mm_grow_stack(struct mm_context *ctx, vaddr_t va);
 /* Make the vmaps of the range resident as their first use would; stops at the first error. */
 int __must_check mm_populate_range(struct mm_context *ctx, vaddr_t va, uint64_t len);

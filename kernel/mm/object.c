@@ -30,8 +30,10 @@ static uint64_t n_all, n_dirty;			/* (lists_lock) */
 static uint64_t pages_by_class[OBJECT_CLASSES]; /* (a) */
 static uint64_t dirty_pages;			/* (a) */
 
-/* Asked for with the object locked, where nobody waits for memory: the reserve has the node, and who
- * finds it empty tries again after buddy_refill_reserve. */
+/*
+ * Asked for with the object locked, where nobody waits for memory: the reserve has the node, and
+ * who finds it empty tries again after buddy_refill_reserve.
+ */
 static void *radix_node_alloc(void)
 {
 	return slab_alloc(radix_cache, ALLOC_NORECLAIM | ALLOC_RESERVE | ALLOC_ZERO);
@@ -528,8 +530,10 @@ static bool unmap_in(struct vmap *vm, pgidx_t first, pgidx_t last, bool lower)
 		pmap_lower(pm, from, to, &tb);
 	else
 		pmap_remove(pm, from, to, &tb);
-	/* What an edit removed or lowered before us may still be in use until its own flush is through, and the
-	 * caller goes on when ours is: it has to cover that. */
+	/*
+	 * What an edit removed or lowered before us may still be in use until its own flush is
+	 * through, and the caller goes on when ours is: it has to cover that.
+	 */
 	tb.whole |= tlb_batch_has_company(&tb);
 	changed = tb.n || tb.whole;
 	tlb_batch_finish(&tb);

@@ -44,8 +44,10 @@ struct vm_object_ops {
 	 * each time a clean page becomes dirty, before that. 0, -ENOSPC, -EFBIG, -EIO, -ENOMEM.
 	 * NULL: nothing to do. => no lock of rank 33 or above */
 	int (*make_writable)(struct vm_object *vo, pgidx_t idx);
-	/* A vmap begins, or has ceased, to map the object: vo_nmaps is what it is now. Such vmaps are
-	 * never merged, so that they can be counted. Both or neither. => object locked (write) */
+	/*
+	 * A vmap begins, or has ceased, to map the object: vo_nmaps is what it is now. Such vmaps
+	 * are never merged, so that they can be counted. Both or neither. => object locked (write)
+	 */
 	void (*mapped)(struct vm_object *vo);
 	void (*unmapped)(struct vm_object *vo);
 	/* The last reference went: the object has no pages any more. */
@@ -87,12 +89,15 @@ struct vm_object *vm_object_create(const char *name, uint64_t len, vm_flags_t pr
 /* Promise its memory (shared anonymous memory, SysV shm); once, before others know the object. 0 or
  * -ENOMEM. */
 int __must_check vm_object_charge(struct vm_object *vo);
-/* Count its pages, those that it has too, in q and no more where they counted; NULL: nowhere. Its owner
- * does so before q goes. => no lock of rank 60 or above */
+/*
+ * Count its pages, those that it has too, in q and no more where they counted; NULL: nowhere. Its
+ * owner does so before q goes. => no lock of rank 60 or above
+ */
 void vm_object_set_quota(struct vm_object *vo, struct vm_quota *q);
 /*
- * Sealing against writes. deny: no shared mapping may write it from here on; 0, or -EBUSY: one does, or a
- * page is pinned for I/O. claim: the right to make one, until it is given up; 0 or -EPERM: denied.
+ * Sealing against writes. deny: no shared mapping may write it from here on; 0, or -EBUSY: one
+ * does, or a page is pinned for I/O. claim: the right to make one, until it is given up; 0 or
+ * -EPERM: denied.
  * => no lock of rank 60 or above
  */
 int __must_check vm_object_deny_write(struct vm_object *vo);
@@ -125,14 +130,16 @@ struct page *vm_object_get_page(struct vm_object *vo, uint64_t off);
  * lock held for writing; never reclaims
  */
 struct page *vm_object_alloc_page(struct vm_object *vo, uint64_t off, unsigned order);
-/* The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). NULL also
- * when the object is full. */
+/*
+ * The same with a frame of the caller's stock, which is consumed when used (*stock = NULL). NULL
+ * also when the object is full.
+ */
 struct page *vm_object_insert_page_locked(struct vm_object *vo, pgidx_t idx, struct page **stock);
 
 /*
  * Remove translations of pages [first, last] in every vmap of vo_mappings, or (lower) only clear W
- * in the shared ones; flushed on return. Were there any? The object's lock keeps the vmaps where they are, and so
- * the tables over them. => lock held for writing, nothing above it
+ * in the shared ones; flushed on return. Were there any? The object's lock keeps the vmaps where
+ * they are, and so the tables over them. => lock held for writing, nothing above it
  */
 bool vm_object_unmap_locked(struct vm_object *vo, pgidx_t first, pgidx_t last, bool lower);
 

@@ -35,7 +35,10 @@ bool object_mark_clean(struct vm_object *vo, struct page *pg);
  */
 struct vm_object *object_next_of_all(bool dirty);
 uint64_t object_count_all(bool dirty);
-/* The object where reclaim's hand is, with a reference; NULL: there is none. The hand goes on to the next. */
+/*
+ * The object where reclaim's hand is, with a reference; NULL: there is none. The hand goes on to
+ * the next.
+ */
 struct vm_object *object_at_hand(void);
 void object_pass_by(struct vm_object *vo);
 /* Reclaim's hand spares the page the next time that it comes by. */
@@ -55,17 +58,20 @@ void cache_wait_init(void);
 /* cache.c: a state bit goes: wake those who wait for it. */
 void cache_clear_and_wake(struct page *pg, uint32_t bits);
 /*
- * cache.c: reclaim's hand goes on in vo from where it stopped and drops clean pages, counted down in *max;
- * spare: but for those that were used since it last came by. True: it is through with vo; false: *max
- * came to zero, or there is more to look at than is done at once.
+ * cache.c: reclaim's hand goes on in vo from where it stopped and drops clean pages, counted down
+ * in *max; spare: but for those that were used since it last came by. True: it is through with vo;
+ * false: *max came to zero, or there is more to look at than is done at once.
  * => no lock of rank 60 or above
  */
 bool cache_sweep(struct vm_object *vo, uint64_t *max, bool spare);
 /* writeback.c: a page became dirty; kicks the flusher when there are too many. */
 void writeback_notify(void);
 uint64_t writeback_pages(void);
-/* writeback.c: let the flusher work, and wait until pages have been written, by whomever. False: it had a
- * whole round from now on, nobody writes, and nothing came of it. => no lock of rank 33 or above */
+/*
+ * writeback.c: let the flusher work, and wait until pages have been written, by whomever. False: it
+ * had a whole round from now on, nobody writes, and nothing came of it. => no lock of rank 33 or
+ * above
+ */
 bool writeback_wait_progress(void);
 
 #endif

@@ -7,10 +7,11 @@
  *	reap        drops its private memory here and now
  *	            the allocator tries again
  *
- * Reaping is what keeps this from hanging: a victim may be asleep in a file system whose lock is held
- * by the very thread that waits for memory. mm_lock can always be had, because nobody waits for memory
- * with it held. A reaped context is `dying`: a fault in it would show zeros where data were, so there
- * are none any more; its threads are on their way out, everybody else's access to it fails.
+ * Reaping is what keeps this from hanging: a victim may be asleep in a file system whose lock is
+ * held by the very thread that waits for memory. mm_lock can always be had, because nobody waits
+ * for memory with it held. A reaped context is `dying`: a fault in it would show zeros where data
+ * were, so there are none any more; its threads are on their way out, everybody else's access to it
+ * fails.
  */
 #include "mm/oom.h"
 

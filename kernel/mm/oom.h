@@ -22,15 +22,15 @@ int __must_check mm_out_of_memory(void);
  * => nothing of rank 40 or above */
 uint64_t mm_oom_score(struct mm_context *ctx);
 /*
- * Give the private memory of a context back at once, before its threads have come to their end: they
- * have got SIGKILL, and from now on every fault in ctx fails with -EINTR. Allocates nothing.
+ * Give the private memory of a context back at once, before its threads have come to their end:
+ * they have got SIGKILL, and from now on every fault in ctx fails with -EINTR. Allocates nothing.
  * => nothing held
  */
 void mm_oom_reap(struct mm_context *ctx);
 /*
- * Wait until all memory of a reaped context is gone (=> ctx held); until all contexts that are being
- * taken down just now are gone. False: it took too long, which is so many looks 100 ms apart, or
- * there is none. A machine that stands still for a while, as a virtual one does when its host is
+ * Wait until all memory of a reaped context is gone (=> ctx held); until all contexts that are
+ * being taken down just now are gone. False: it took too long, which is so many looks 100 ms apart,
+ * or there is none. A machine that stands still for a while, as a virtual one does when its host is
  * busy, does not wait meanwhile: that is one look, however long it was. => nothing held
  */
 #define OOM_LOOKS 100

@@ -164,8 +164,10 @@ void page_table_free(struct page *pg)
 	page_free_zeroed(pg);
 }
 
-/* Frames of no range stay as this leaves them, the others are marked when the buddy takes them: an array
- * for much memory is gone over once. The firmware need not list its ranges in order. */
+/*
+ * Frames of no range stay as this leaves them, the others are marked when the buddy takes them: an
+ * array for much memory is gone over once. The firmware need not list its ranges in order.
+ */
 static void mark_holes(const struct boot_mem_range *r, unsigned n, struct page *array, pfn_t count)
 {
 	pfn_t pfn = 0;

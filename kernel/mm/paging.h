@@ -70,8 +70,10 @@ bool mm_get_is_present_locked(struct mm_context *ctx, vaddr_t vaddr);
 /* Change the rights of present pages (lowering only what flags lacks) and flush. => mm_lock held
  * for writing */
 void mm_flag_pages_locked(struct mm_context *ctx, vaddr_t vaddr, size_t npages, vm_flags_t flags);
-/* Physical address with page offset: 0 or -EFAULT when nothing is present. The first: => mm_lock; the
- * second takes it (read). */
+/*
+ * Physical address with page offset: 0 or -EFAULT when nothing is present. The first: => mm_lock;
+ * the second takes it (read).
+ */
 int __must_check mm_get_phys_addr_locked(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa);
 int __must_check mm_get_phys_addr(struct mm_context *ctx, vaddr_t vaddr, paddr_t *pa);
 

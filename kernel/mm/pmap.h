@@ -36,8 +36,11 @@ struct pmap {
 	paddr_t root;
 	cpuset_t active; /* atomic: CPUs that have it loaded */
 	uint64_t tables; /* atomic: page-table pages, for VmPTE and the leak check */
-	/* Atomic: batches with changes that some CPU may not know of yet. Raised before the first change, lowered
-	 * when all have acknowledged: who finds no translation, and it is zero, knows that nobody has one. */
+	/*
+	 * Atomic: batches with changes that some CPU may not know of yet. Raised before the first
+	 * change, lowered when all have acknowledged: who finds no translation, and it is zero,
+	 * knows that nobody has one.
+	 */
 	uint32_t unflushed;
 };
 
@@ -200,8 +203,8 @@ void pmap_walk_range(const struct pmap *pm, vaddr_t start, vaddr_t end,
 int __must_check pmap_kernel_map(vaddr_t va, pfn_t pfn, size_t npages, vm_flags_t flags);
 void pmap_kernel_unmap(vaddr_t va, size_t npages);
 /*
- * Free the leaf tables of [start, end) in which nothing is mapped any more; returns how many. For a drop of caches: it
- * shoots down on every CPU. => interrupts on, no spinning lock held
+ * Free the leaf tables of [start, end) in which nothing is mapped any more; returns how many. For a
+ * drop of caches: it shoots down on every CPU. => interrupts on, no spinning lock held
  */
 uint64_t pmap_kernel_trim(vaddr_t start, vaddr_t end);
 /* Physical address that the kernel half has at va; false: not mapped. */
@@ -212,8 +215,9 @@ bool pmap_kernel_query(vaddr_t va, paddr_t *pa);
 void tlb_shootdown(struct pmap *pm, cpuset_t cpus, const vaddr_t *pages, unsigned n, bool whole);
 
 /*
- * After the removal of va's translation: when no other CPU has pm loaded, flush here and return true;
- * else nothing is flushed. Waits for nobody. A CPU that loads pm later sees the table as it is.
+ * After the removal of va's translation: when no other CPU has pm loaded, flush here and return
+ * true; else nothing is flushed. Waits for nobody. A CPU that loads pm later sees the table as it
+ * is.
  * => the kernel is not preempted; the leaf table's lock may be held
  */
 static inline bool tlb_flush_sole(struct pmap *pm, vaddr_t va)

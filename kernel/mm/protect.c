@@ -1,7 +1,7 @@
 /*
  * mprotect: rights are lowered now, for all CPUs, and raised by the faults to come. The range is
- * changed from below until something forbids it; what lies before stays changed, as on Linux. Memory
- * that becomes writable is charged; it stays so when it is made read-only again.
+ * changed from below until something forbids it; what lies before stays changed, as on Linux.
+ * Memory that becomes writable is charged; it stays so when it is made read-only again.
  */
 #include "mm/commit.h"
 #include "mm/edit.h"

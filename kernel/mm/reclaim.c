@@ -1,19 +1,19 @@
 /*
  * reclaim: what the allocator asks when nothing is left.
  *
- * A hand goes round the pages of all file objects as that of a clock: object by object in the order of
- * their list (a descriptor has no room for the links of a list of pages), page by page in each, on from
- * where it stopped. It drops clean pages that nobody used since it last came by; if one round is not
- * enough it takes used ones too. Then the owners of other caches shrink, and at last the flusher makes
- * dirty pages clean. Private memory stays: there is no swap. Source: Corbato, "A paging experiment with
- * the Multics system", 1968.
+ * A hand goes round the pages of all file objects as that of a clock: object by object in the order
+ * of their list (a descriptor has no room for the links of a list of pages), page by page in each,
+ * on from where it stopped. It drops clean pages that nobody used since it last came by; if one
+ * round is not enough it takes used ones too. Then the owners of other caches shrink, and at last
+ * the flusher makes dirty pages clean. Private memory stays: there is no swap. Source: Corbato, "A
+ * paging experiment with the Multics system", 1968.
  *
  * A small stock of clean pages stays whatever happens. Without it a machine that is full of private
  * memory would go on for ever by dropping the code that it runs and reading it again, and nobody
  * would see that memory has run out.
  *
- * There is one hand for all. Who reclaims holds it (55): two at once would move it on for each other, and
- * one might pass by the only object that has something.
+ * There is one hand for all. Who reclaims holds it (55): two at once would move it on for each
+ * other, and one might pass by the only object that has something.
  */
 #include "mm/reclaim.h"
 #include "lib/assert.h"

@@ -2,8 +2,8 @@
  * mremap: shrink, grow in place, or move a range with its translations dropped and both layers
  * kept. No page is copied: a moved vmap goes on naming its slots of the amap.
  *
- * Order of a move (CVE-2018-18281): translations removed and flushed at the old place, then the vmap
- * appears at the new one; mm_lock is held throughout.
+ * Order of a move (CVE-2018-18281): translations removed and flushed at the old place, then the
+ * vmap appears at the new one; mm_lock is held throughout.
  *
  * Slots. A range that is moved away from the rest of its handle marks the handle as scattered. One
  * that also grows could then run into slots of the part that stayed; it gets a handle of its own

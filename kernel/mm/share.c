@@ -1,6 +1,6 @@
 /*
- * Names for objects: a tree by name under one spinlock. Each name holds a reference. And the areas that
- * show a whole object: made by one call and unmade by one, whatever edits came between.
+ * Names for objects: a tree by name under one spinlock. Each name holds a reference. And the areas
+ * that show a whole object: made by one call and unmade by one, whatever edits came between.
  */
 #include "mm/share.h"
 
@@ -111,7 +111,10 @@ int mm_map_shared_area(struct mm_context *ctx, struct vm_object *object, vaddr_t
 	return mm_map(ctx, &rq, out);
 }
 
-/* Is vm a part of the area that began at base, at its old place? vo NULL: of any object of the kind. */
+/*
+ * Is vm a part of the area that began at base, at its old place? vo NULL: of any object of the
+ * kind.
+ */
 static bool is_part(const struct vmap *vm, vaddr_t base, const struct vm_object *vo,
 	const struct vm_object_ops *kind)
 {

@@ -59,8 +59,8 @@ static unsigned objects_of(const struct slab_cache *c, const struct page *pg)
 }
 
 /*
- * Frames for a slab, marked as such. Several in a row may be out of reach although there are frames:
- * nothing waits for them, a single one does as well if it has room for an object.
+ * Frames for a slab, marked as such. Several in a row may be out of reach although there are
+ * frames: nothing waits for them, a single one does as well if it has room for an object.
  */
 static struct page *slab_frames(const struct slab_cache *c, unsigned flags)
 {

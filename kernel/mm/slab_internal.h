@@ -31,7 +31,9 @@ struct slab_cache {
 	struct magazine *mag[CPU_MAX]; /* interrupts off on that CPU */
 };
 
-/* The descriptor with the state of the slab that the object lies in; of other memory: of its frame. */
+/*
+ * The descriptor with the state of the slab that the object lies in; of other memory: of its frame.
+ */
 static inline struct page *slab_of(const void *obj)
 {
 	struct page *pg = page_from_virt(obj);

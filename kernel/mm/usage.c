@@ -1,7 +1,7 @@
 /*
  * Memory usage of one vmap. Private pages are counted in the upper layer, where the truth is; pages
- * of the lower layer are nobody's in particular and count where the page table shows them. All locks
- * are taken for reading: what changes meanwhile is seen before or after.
+ * of the lower layer are nobody's in particular and count where the page table shows them. All
+ * locks are taken for reading: what changes meanwhile is seen before or after.
  */
 #include "mm/usage.h"
 

@@ -12,8 +12,8 @@ struct mm_usage {
 
 /*
  * Add the usage of vm to *u: its private pages, resident or not in the page table, and the pages of
- * its object that the page table shows. A page that more than one place holds is shared; each of its
- * holders gets its part of pss, as far as the number of holders is known. => mm_lock (read)
+ * its object that the page table shows. A page that more than one place holds is shared; each of
+ * its holders gets its part of pss, as far as the number of holders is known. => mm_lock (read)
  */
 void mm_vmap_usage_locked(struct vmap *vm, struct mm_usage *u);
 

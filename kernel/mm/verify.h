@@ -14,8 +14,8 @@ void mm_verify_vmaps(struct mm_context *ctx, vaddr_t start, vaddr_t end);
  * (write), no other CPU edits the objects */
 void mm_verify_context(struct mm_context *ctx);
 /*
- * Counts across contexts: each amap node's parents, each page's shares. ctxs and vos are all contexts
- * and all objects that there are. => nothing runs; may allocate
+ * Counts across contexts: each amap node's parents, each page's shares. ctxs and vos are all
+ * contexts and all objects that there are. => nothing runs; may allocate
  */
 void mm_verify_counts(
 	struct mm_context **ctxs, unsigned nctxs, struct vm_object **vos, unsigned nvos);

@@ -329,8 +329,8 @@ static bool can_merge(const struct vmap *a, const struct vmap *b)
 }
 
 /*
- * b's range becomes part of a; b dies. It leaves its object's list last: who takes a page away finds
- * the range's translations through one of the two at any moment.
+ * b's range becomes part of a; b dies. It leaves its object's list last: who takes a page away
+ * finds the range's translations through one of the two at any moment.
  */
 static void merge_into(struct vmap_edit *e, struct vmap *a, struct vmap *b)
 {
@@ -376,8 +376,10 @@ static vaddr_t address_of_index(const struct vmap *vm, pgidx_t idx)
 	return idx - base < vm->npages ? vm->vaddr + ((idx - base) << PAGE_SHIFT) : vmap_end(vm);
 }
 
-/* Drop the slots of ctx's private pages of vo past the end, and what a fault entered of them before it
- * saw the new size. */
+/*
+ * Drop the slots of ctx's private pages of vo past the end, and what a fault entered of them before
+ * it saw the new size.
+ */
 static void drop_private_of_context(struct mm_context *ctx, struct vm_object *vo, pgidx_t first)
 {
 	unsigned need[AMAP_CLASSES];

@@ -49,24 +49,33 @@ enum vm_fault_result {
  */
 struct vm_segment_driver {
 	const char *name;
-	/* The backing of a new segment of len bytes, for a request that brings none: an object with one
-	 * reference, its memory promised; NULL: none is needed; ERR_PTR(-ENOMEM). => no mm lock */
+	/*
+	 * The backing of a new segment of len bytes, for a request that brings none: an object with
+	 * one reference, its memory promised; NULL: none is needed; ERR_PTR(-ENOMEM). => no mm lock
+	 */
 	struct vm_object *(*vm_alloc)(uint64_t len, vmap_type_t type, vm_flags_t flags);
 	/* The same over the physical range that starts at pa, page aligned. */
 	struct vm_object *(*vm_alloc_at)(const char *name, paddr_t pa, uint64_t len);
-	/* Drop the backing of a dead segment: its object, the file that it keeps open. => no lock held */
+	/*
+	 * Drop the backing of a dead segment: its object, the file that it keeps open. => no lock
+	 * held
+	 */
 	void (*vm_free)(struct vmap *vm);
 	/* Grow or shrink in place; -ENOMEM: the next range is taken; npages 0 = free. What it cuts
 	 * off is released by the end of the edit. => mm_lock write */
 	int (*vm_resize)(struct vmap_edit *e, struct vmap *vm, size_t npages);
-	/* Find the page for a fault that the upper layer has no page for. => vmap locked (read), its
-	 * object too */
+	/*
+	 * Find the page for a fault that the upper layer has no page for. => vmap locked (read),
+	 * its object too
+	 */
 	enum vm_fault_result (*vm_fault)(struct fault *f);
 };
 extern const struct vm_segment_driver driver_anon, driver_file, driver_phys, driver_callback;
 
-/* A callback area's handler: *out is a page that stays as long as the area. 0 or a fault's error. Does
- * not sleep. => mm_lock and the vmap's lock (read) */
+/*
+ * A callback area's handler: *out is a page that stays as long as the area. 0 or a fault's error.
+ * Does not sleep. => mm_lock and the vmap's lock (read)
+ */
 typedef int (*vm_callback_fn)(
 	void *cookie, struct vmap *vm, vaddr_t va, bool write, struct page **out);
 
@@ -76,7 +85,10 @@ struct vmap {
 	uint64_t gap_before;	/* (40) bytes: the hole in front of it */
 	uint64_t gap_max;	/* (40) bytes: the largest such hole in the subtree */
 	struct mm_context *ctx; /* (c) */
-	/* Rank 45, under mm_lock. Read: faults; write: who keeps them out of this vmap alone (edit.c) */
+	/*
+	 * Rank 45, under mm_lock. Read: faults; write: who keeps them out of this vmap alone
+	 * (edit.c)
+	 */
 	struct rwlock lock;
 	vaddr_t vaddr;		/* (40)(60) */
 	size_t npages;		/* (40)(60) */
@@ -148,8 +160,10 @@ void vmap_init(void);
 struct vmap *vmap_create(struct mm_context *ctx, unsigned flags);
 /* Free the struct alone: it holds no reference. */
 void vmap_free(struct vmap *vm);
-/* A second vmap with the same attributes and references to file and object, not in the object's list,
- * without upper layer and uncharged. */
+/*
+ * A second vmap with the same attributes and references to file and object, not in the object's
+ * list, without upper layer and uncharged.
+ */
 void vmap_copy(struct vmap *dst, const struct vmap *src);
 /* Give vm its lower layer (a reference is taken) and enter it in the object's list; leave it again.
  * => mm_lock (write); to leave: or nobody finds vm in the tree any more */
@@ -159,8 +173,8 @@ void vmap_detach(struct vmap *vm);
 void vmap_relink(struct vmap *vm);
 /*
  * Wait until those have their acknowledgements who found vm through its object's list and took
- * translations of it away, or rights (truncate, write-back, reclaim): they hold the object's lock to that
- * end. For who came after them, met nothing in the page table, and so has nothing to flush.
+ * translations of it away, or rights (truncate, write-back, reclaim): they hold the object's lock
+ * to that end. For who came after them, met nothing in the page table, and so has nothing to flush.
  * => nothing of rank 60 or above
  */
 static inline void vmap_wait_for_unmap(struct vmap *vm)
@@ -188,7 +202,8 @@ struct vmap *vmap_merge(struct vmap_edit *e, struct vmap *vm);
 /* Change the flags, with the context's counters. => mm_lock (write) */
 void vmap_set_flags(struct vmap *vm, vm_flags_t flags);
 /*
- * Move the end (start): the pages that come or go have no slot and no translation. => mm_lock (write)
+ * Move the end (start): the pages that come or go have no slot and no translation. => mm_lock
+ * (write)
  */
 void vmap_set_end(struct vmap *vm, vaddr_t end);
 void vmap_set_start(struct vmap *vm, vaddr_t start);

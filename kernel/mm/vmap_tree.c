@@ -2,8 +2,8 @@
  * The ordered set of a context's vmaps: a red-black tree by address. Every vmap knows the hole in
  * front of it (gap_before) and the largest such hole in its subtree (gap_max), so that placement
  * finds a hole that is large enough in O(log n), from above or from below. A list through the vmaps
- * gives each its neighbours, and the context remembers the vmap that was edited last, where the next
- * look-up often ends.
+ * gives each its neighbours, and the context remembers the vmap that was edited last, where the
+ * next look-up often ends.
  *
  * The hole in front of a vmap that grows down is shorter by the stack guard gap: nothing is placed
  * there by itself. The hole behind the last vmap belongs to nobody and is looked at by itself.
@@ -135,9 +135,9 @@ bool vmap_gap_holds(struct mm_context *ctx, vaddr_t start, vaddr_t end)
 }
 
 /*
- * Of two neighbours in the order one is below the other in the tree, with nothing on the side of the
- * other one: there vm is linked, below both. So the way up from it meets the vmap behind the hole, whose
- * part of the hole changes, too.
+ * Of two neighbours in the order one is below the other in the tree, with nothing on the side of
+ * the other one: there vm is linked, below both. So the way up from it meets the vmap behind the
+ * hole, whose part of the hole changes, too.
  */
 void vmap_tree_insert(struct mm_context *ctx, struct vmap *vm)
 {
@@ -237,8 +237,9 @@ static bool has_gap(const struct rb_node *n, uint64_t size)
 }
 
 /*
- * The search goes over the vmaps whose hole may do, from above or from below: subtrees without a hole of
- * the sure size are not entered; besides the paths to the borders, each one entered has the answer.
+ * The search goes over the vmaps whose hole may do, from above or from below: subtrees without a
+ * hole of the sure size are not entered; besides the paths to the borders, each one entered has the
+ * answer.
  */
 
 /* The last vmap of n's subtree that may do. */

@@ -27,8 +27,10 @@
 #include "sync/waitqueue.h"
 
 #define RUN_MAX 32
-/* A disk that writes nothing for so many looks is not waited for: not so long, or a machine that stood still
- * for that time would take it for the disk. */
+/*
+ * A disk that writes nothing for so many looks is not waited for: not so long, or a machine that
+ * stood still for that time would take it for the disk.
+ */
 #define PROGRESS_LOOKS	 100
 #define PROGRESS_LOOK_NS (NSEC_PER_SEC / 10)
 
@@ -133,8 +135,10 @@ static int run_write(struct run *r)
 	return err;
 }
 
-/* Wait for what others have under write-back in [first, last]. True: some of it is dirty afterwards, as after
- * a write that failed: the error went to who wrote. */
+/*
+ * Wait for what others have under write-back in [first, last]. True: some of it is dirty
+ * afterwards, as after a write that failed: the error went to who wrote.
+ */
 static bool wait_for_writing(struct vm_object *vo, pgidx_t first, pgidx_t last)
 {
 	bool dirty = false;
@@ -179,7 +183,10 @@ static int write_dirty(struct vm_object *vo, pgidx_t first, pgidx_t last)
 		run_gather(&r, &idx, last, &busy);
 		if (r.n)
 			e = run_write(&r);
-		/* For metadata, which are read under locks of the file system: here they can be waited for. */
+		/*
+		 * For metadata, which are read under locks of the file system: here they can be
+		 * waited for.
+		 */
 		if (e == -ENOMEM && !(vo->vo_flags & VMO_DEVICE_META) &&
 			buddy_refill_reserve() == 0) {
 			idx = r.first;
@@ -206,7 +213,9 @@ int cache_write_back(struct vm_object *vo, pgidx_t first, pgidx_t last)
 		return 0;
 	rank_assert_none_from(vo->vo_flags & VMO_DEVICE_META ? RANK_DEV_PAGE_BUSY : RANK_PAGE_BUSY);
 	err = write_dirty(vo, first, last);
-	/* Once more, to have the error ourselves; not until all is clean, for others go on writing. */
+	/*
+	 * Once more, to have the error ourselves; not until all is clean, for others go on writing.
+	 */
 	if (wait_for_writing(vo, first, last) && !err) {
 		err = write_dirty(vo, first, last);
 		(void)wait_for_writing(vo, first, last);
@@ -241,7 +250,9 @@ static bool exceeds(uint64_t pages, unsigned percent)
 	return pages > buddy_total_frames() * percent / 100;
 }
 
-/* Pages that are dirty or under way, in that order: none is missed that goes from one to the other. */
+/*
+ * Pages that are dirty or under way, in that order: none is missed that goes from one to the other.
+ */
 static uint64_t unwritten(void)
 {
 	uint64_t dirty = object_dirty_total();
@@ -263,8 +274,10 @@ static uint64_t flush_deadline(void)
 	return delay ? clock_monotonic_ns() + delay * (NSEC_PER_SEC / 100) : WAIT_FOREVER;
 }
 
-/* failed: the last round left pages that it could not write. The next is not due before the delay, or a
- * device that does not answer would keep the flusher, and the log, busy. */
+/*
+ * failed: the last round left pages that it could not write. The next is not due before the delay,
+ * or a device that does not answer would keep the flusher, and the log, busy.
+ */
 static bool flusher_must_run(bool failed)
 {
 	return __atomic_load_n(&flush_now, __ATOMIC_SEQ_CST) || (!failed && too_much());
@@ -313,15 +326,15 @@ static bool nothing_comes(uint64_t end)
 }
 
 /*
- * Only a whole round that begins from now on tells that nothing can be written: the one under way may be
- * past what has become dirty. It is told by half_rounds, and flush_now is not lost:
+ * Only a whole round that begins from now on tells that nothing can be written: the one under way
+ * may be past what has become dirty. It is told by half_rounds, and flush_now is not lost:
  *
  *	who waits			flusher
  *	read half_rounds		flush_now = false
  *	flush_now = true		half_rounds++
  *
- * Odd here: the flusher had cleared flush_now before, and begins again. Even: its next round is awaited,
- * whoever asked for it.
+ * Odd here: the flusher had cleared flush_now before, and begins again. Even: its next round is
+ * awaited, whoever asked for it.
  */
 bool writeback_wait_progress(void)
 {

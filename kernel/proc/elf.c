@@ -1,8 +1,8 @@
 /*
- * ELF segments as areas. A segment that is longer in memory is an image: pages of the file up to its
- * length and zeros behind it, so that the zeros of bss never touch the page cache. The others are the
- * file's own pages, the last one whole: no program has text of its own. Nothing is read before it is
- * used.
+ * ELF segments as areas. A segment that is longer in memory is an image: pages of the file up to
+ * its length and zeros behind it, so that the zeros of bss never touch the page cache. The others
+ * are the file's own pages, the last one whole: no program has text of its own. Nothing is read
+ * before it is used.
  */
 #include "proc/elf.h"
 

@@ -8,7 +8,9 @@
 struct file;
 struct mm_context;
 
-/* Read and check the headers. head: the first `len` bytes. 0, -ENOEXEC, -EIO, -ENOMEM. May sleep. */
+/*
+ * Read and check the headers. head: the first `len` bytes. 0, -ENOEXEC, -EIO, -ENOMEM. May sleep.
+ */
 int __must_check elf_read(struct file *f, const void *head, size_t len, struct elf_image *out);
 /*
  * Map the segments with `bias` added to every address; the ranges must be free. 0, -ENOMEM,

@@ -64,7 +64,9 @@ static const char *exec_shown_name(const struct exec *ex)
 	return ex->rq->shown ? ex->rq->shown : ex->rq->name;
 }
 
-/* The checks of a file that is to run. On success deny-write is counted and f is referenced again. */
+/*
+ * The checks of a file that is to run. On success deny-write is counted and f is referenced again.
+ */
 static int exec_check_file(struct file *f)
 {
 	if (!S_ISREG(f->inode->mode) || !(f->inode->mode & 0111))
@@ -423,7 +425,9 @@ static int exec_unshare(struct exec *ex)
 	return 0;
 }
 
-/* End the other threads and take over the process's number. -EINTR: we are being killed ourselves. */
+/*
+ * End the other threads and take over the process's number. -EINTR: we are being killed ourselves.
+ */
 static int exec_become_single(struct exec *ex)
 {
 	struct process *p = ex->process;
@@ -433,7 +437,9 @@ static int exec_become_single(struct exec *ex)
 
 	if (p->group_exit || ex->task->must_die)
 		err = -EINTR;
-	/* Alone, and not just what the main thread left behind: that still has a number of its own. */
+	/*
+	 * Alone, and not just what the main thread left behind: that still has a number of its own.
+	 */
 	if (err || (p->nthreads == 1 && p->main_task)) {
 		process_unlock(p, flags);
 		return err;

@@ -1,4 +1,6 @@
-/* The strings of a new program (arguments, environment, file name), kept until its stack is made. */
+/*
+ * The strings of a new program (arguments, environment, file name), kept until its stack is made.
+ */
 #ifndef PROC_EXEC_ARGS_H
 #define PROC_EXEC_ARGS_H
 

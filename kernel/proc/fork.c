@@ -156,7 +156,9 @@ static void fork_inherit(struct fork_state *fk)
 	t->ctx = fk->process->ctx;
 	t->pmap = &t->ctx->pmap;
 	task->blocked = self->blocked;
-	/* A thread on a stack of its own has no alternate stack; a copy and a vfork child keep it. */
+	/*
+	 * A thread on a stack of its own has no alternate stack; a copy and a vfork child keep it.
+	 */
 	if ((flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
 		task->altstack_sp = self->altstack_sp;
 		task->altstack_size = self->altstack_size;
@@ -228,7 +230,9 @@ static void fork_undo(struct fork_state *fk)
 		thread_free_new(fk->thread);
 }
 
-/* Enter the new process into family, group and table. => process_tree, pid_lock, self's lock held */
+/*
+ * Enter the new process into family, group and table. => process_tree, pid_lock, self's lock held
+ */
 static void fork_publish_process(struct fork_state *fk, int nr)
 {
 	struct process *p = fk->process, *self = fk->self->process;

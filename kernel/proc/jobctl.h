@@ -14,7 +14,9 @@ void jobctl_init(void);
 int __must_check process_new_session(struct process *p);
 /* The controlling terminal, or NULL. */
 struct tty *process_tty(struct process *p);
-/* What the controlling terminal of a session is from now on (NULL: none); of no session: nothing. */
+/*
+ * What the controlling terminal of a session is from now on (NULL: none); of no session: nothing.
+ */
 void process_session_set_tty(int sid, struct tty *tty);
 /* `leaver` is about to leave pg, or to change its parent. => pid_lock held */
 void pgrp_check_orphaned_locked(struct pgrp *pg, const struct process *leaver);

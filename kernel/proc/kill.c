@@ -1,7 +1,7 @@
 /*
- * The calls that send signals: kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo. Everybody is
- * root, so that permission is never refused. Targets are found and signalled under pid_lock, which
- * keeps them from going away; queue entries are allocated before.
+ * The calls that send signals: kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo. Everybody
+ * is root, so that permission is never refused. Targets are found and signalled under pid_lock,
+ * which keeps them from going away; queue entries are allocated before.
  */
 #include "lib/assert.h"
 #include "lib/string.h"
@@ -79,8 +79,8 @@ static unsigned pgrp_size_locked(struct pgrp *pg)
 }
 
 /*
- * All processes of a group (0: our own) under one hold of pid_lock, so that a child that is being made
- * joins the group either before, and gets the signal, or after its parent has got it.
+ * All processes of a group (0: our own) under one hold of pid_lock, so that a child that is being
+ * made joins the group either before, and gets the signal, or after its parent has got it.
  */
 static int kill_group(int nr, const struct abi_siginfo *info, int sig)
 {
@@ -166,7 +166,9 @@ int signal_kill(int pid, int sig)
 	return kill_group(-pid, &info, sig);
 }
 
-/* *sq (NULL: there is none) becomes NULL when it was used up. info->si_signo 0: only look. => pid_lock
+/*
+ * *sq (NULL: there is none) becomes NULL when it was used up. info->si_signo 0: only look. =>
+ * pid_lock
  */
 static int kill_task_locked(
 	struct task *task, int tgid, const struct abi_siginfo *info, struct sigqueue **sq)

@@ -13,12 +13,12 @@
  *						reap
  *	try again                               count the round, wake all
  *
- * Chosen is the process whose end frees most: memory by mm_oom_score(), what its open files keep, its
- * threads; never init nor who shares its memory. When nobody has much (STAND_OUT) it is many small
- * ones that fill the memory, and the largest of them may well be somebody else: then the process
- * group that has most loses its largest member. Nobody is chosen while memory is on its way back: of
- * a process that is being taken down, or of the last one that was chosen, unless it takes too long
- * (OOM_LOOKS).
+ * Chosen is the process whose end frees most: memory by mm_oom_score(), what its open files keep,
+ * its threads; never init nor who shares its memory. When nobody has much (STAND_OUT) it is many
+ * small ones that fill the memory, and the largest of them may well be somebody else: then the
+ * process group that has most loses its largest member. Nobody is chosen while memory is on its way
+ * back: of a process that is being taken down, or of the last one that was chosen, unless it takes
+ * too long (OOM_LOOKS).
  */
 #include "proc/oom_kill.h"
 
@@ -73,8 +73,10 @@ static struct process *process_after(int *nr)
 	return p;
 }
 
-/* What the files keep that p has open. Its lock keeps the table; the table's own lock ranks lower and
- * can only be tried for: who has it needs nothing of ours and is done soon. */
+/*
+ * What the files keep that p has open. Its lock keeps the table; the table's own lock ranks lower
+ * and can only be tried for: who has it needs nothing of ours and is done soon.
+ */
 static uint64_t file_pages(struct process *p)
 {
 	const struct task *task;
@@ -100,8 +102,10 @@ static uint64_t score_of(struct process *p, struct mm_context *ctx)
 	return mm_oom_score(ctx) + OOM_SCORE_PAGE * (file_pages(p) + stacks) + 1;
 }
 
-/* Give everybody a score, 0 to who may not be ended or is ending already, and each group the sum of its
- * members. => the highest score */
+/*
+ * Give everybody a score, 0 to who may not be ended or is ending already, and each group the sum of
+ * its members. => the highest score
+ */
 static uint64_t rate_all(const struct mm_context *init_ctx)
 {
 	uint64_t highest = 0;

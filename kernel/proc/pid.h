@@ -82,8 +82,10 @@ static inline struct session *session_find_locked(int nr)
 	return n ? container_of(n, struct session, node) : NULL;
 }
 
-/* Put p into the group / take it out. The last member's leaving ends the group, the last group's the
- * session: they are returned for kfree after unlock (either may be NULL). */
+/*
+ * Put p into the group / take it out. The last member's leaving ends the group, the last group's
+ * the session: they are returned for kfree after unlock (either may be NULL).
+ */
 struct pgrp_dead {
 	struct pgrp *pgrp;
 	struct session *session;

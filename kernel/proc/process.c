@@ -259,8 +259,8 @@ void process_usage_add(struct process_usage *to, const struct process_usage *u)
 
 /*
  * The scheduler keeps the whole time. Dividing it would need a clock at each entry to the kernel: a
- * part that arch does not tell as system time is user time. A thread that runs on another CPU may be
- * read between two of its words; the sum is corrected with its next switch.
+ * part that arch does not tell as system time is user time. A thread that runs on another CPU may
+ * be read between two of its words; the sum is corrected with its next switch.
  */
 uint64_t thread_cpu_ns(const struct thread *t, uint64_t *system_ns)
 {

@@ -1,4 +1,7 @@
-/* /proc/PID/{fd,fdinfo,cwd,root,exe,mounts,mountinfo}: what a process has open, and links that lead there. */
+/*
+ * /proc/PID/{fd,fdinfo,cwd,root,exe,mounts,mountinfo}: what a process has open, and links that lead
+ * there.
+ */
 #include "fs/fdtable.h"
 #include "fs/mount.h"
 #include "lib/string.h"

@@ -2,9 +2,9 @@
  * /proc/PID/mem: the memory of a process as a file, the position being the address; and
  * /proc/PID/pagemap: a word for each of its pages.
  *
- * mem goes through mm_access with force, as ptrace would: private pages may be read without READ and
- * written without WRITE, into a copy of the process's own; shared ones only as they may be anyway.
- * Nobody is traced here, and everybody is root: any process may be opened.
+ * mem goes through mm_access with force, as ptrace would: private pages may be read without READ
+ * and written without WRITE, into a copy of the process's own; shared ones only as they may be
+ * anyway. Nobody is traced here, and everybody is root: any process may be opened.
  */
 #include "fs/uio.h"
 #include "mm/access.h"

@@ -34,7 +34,9 @@ void proc_pad(struct proc_text *t, size_t from, size_t column);
 struct proc_dir {
 	const struct proc_entry *entries;
 	unsigned nentries;
-	/* Numbers: the least one above `after`, or -1; what entry each is, and where it is noted. */
+	/*
+	 * Numbers: the least one above `after`, or -1; what entry each is, and where it is noted.
+	 */
 	int (*next)(const struct proc_ref *dir, int after);
 	const struct proc_entry *number_entry;
 	void (*note)(struct proc_ref *ref, int number);

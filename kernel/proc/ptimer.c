@@ -1,15 +1,16 @@
 /*
- * Timers of POSIX. Each has a kernel timer, and a queue entry for its signal that was made with it, so
- * that an expiry in an interrupt allocates nothing.
+ * Timers of POSIX. Each has a kernel timer, and a queue entry for its signal that was made with it,
+ * so that an expiry in an interrupt allocates nothing.
  *
  *	idle --set--> armed --expires--> its entry is queued ----taken----> armed again if periodic
  *	                     `-- ignored, or one like it is pending: armed again, counted as missed
  *
- * While the signal is pending the timer stands still: a period of a nanosecond makes no more interrupts
- * than signals are taken. The periods that went by meanwhile are the overrun.
+ * While the signal is pending the timer stands still: a period of a nanosecond makes no more
+ * interrupts than signals are taken. The periods that went by meanwhile are the overrun.
  *
- * CLOCK_REALTIME and CLOCK_TAI points are kept as such, so that setting the clock moves them. CPU time
- * has no tick here: as for setitimer the kernel timer looks at the earliest moment possible, and again.
+ * CLOCK_REALTIME and CLOCK_TAI points are kept as such, so that setting the clock moves them. CPU
+ * time has no tick here: as for setitimer the kernel timer looks at the earliest moment possible,
+ * and again.
  *
  * Locking: process.lock for the list and all fields. A timer is freed by who took it from the list,
  * after timer_cancel. A queued entry that loses its timer is an ordinary one.
@@ -115,7 +116,10 @@ static void ptimer_post_locked(struct ptimer *pt)
 	if (signal_post_locked(p, task, pt->sq->info.si_signo, pt->sq))
 		return;
 again:
-	/* Nobody was told, or one before is not taken yet: the next period, but not as fast as it may be. */
+	/*
+	 * Nobody was told, or one before is not taken yet: the next period, but not as fast as it
+	 * may be.
+	 */
 	pt->missed++;
 	if (!pt->interval_ns)
 		return;

@@ -12,12 +12,12 @@
  *	           SHM_DEST, without key -- last map --> gone from the table; freed with the last reference
  *
  * An attach that has found the segment and has not mapped it yet counts as a map. So vo_nmaps plus
- * `attaching` is what Linux calls nattch: fork, exec, exit, munmap and splits are seen by the object
- * (shm_mapped, shm_unmapped), wherever they happen.
+ * `attaching` is what Linux calls nattch: fork, exec, exit, munmap and splits are seen by the
+ * object (shm_mapped, shm_unmapped), wherever they happen.
  *
- * Locking: (18) keys_lock orders shmget and IPC_RMID, so that of two who ask for a key one creates it;
- * (60) the object's lock guards the segment; (78) table_lock the table and the totals, inside both. An
- * index is given up under (60), which `gone` tells who found the segment before.
+ * Locking: (18) keys_lock orders shmget and IPC_RMID, so that of two who ask for a key one creates
+ * it; (60) the object's lock guards the segment; (78) table_lock the table and the totals, inside
+ * both. An index is given up under (60), which `gone` tells who found the segment before.
  */
 #include "proc/shm.h"
 
@@ -79,8 +79,8 @@ static uint64_t attached(const struct vm_object *vo)
 }
 
 /*
- * Take the segment out of the table and drop the table's reference. => object locked (write), and the
- * caller has a reference
+ * Take the segment out of the table and drop the table's reference. => object locked (write), and
+ * the caller has a reference
  */
 static void forget_locked(struct vm_object *vo)
 {
@@ -106,7 +106,9 @@ static void forget_if_unused_locked(struct vm_object *vo)
 		forget_locked(vo);
 }
 
-/* Who did something with the segment last. A kernel thread that drops an address space is nobody. */
+/*
+ * Who did something with the segment last. A kernel thread that drops an address space is nobody.
+ */
 static void note_process(struct shm_segment *seg)
 {
 	const struct process *p = process_current();
@@ -212,8 +214,8 @@ static void drop_key(int32_t key)
 }
 
 /*
- * The next free index. They go round, and each round has a sequence number of its own, so that an id
- * that was removed stays unused for long. => table_lock, there is one
+ * The next free index. They go round, and each round has a sequence number of its own, so that an
+ * id that was removed stays unused for long. => table_lock, there is one
  */
 static int pick_id_locked(void)
 {

@@ -1,6 +1,6 @@
 /*
- * System V shared memory: segments by id and by key. Each is a zero object; what maps it is counted by
- * the object itself.
+ * System V shared memory: segments by id and by key. Each is a zero object; what maps it is counted
+ * by the object itself.
  */
 #ifndef PROC_SHM_H
 #define PROC_SHM_H
@@ -11,8 +11,10 @@
 struct mm_context;
 struct vm_object;
 
-/* /proc/sys/kernel/shmmax (bytes of a segment), shmall (pages of all), shmmni (segments). Words, read
- * without a lock. */
+/*
+ * /proc/sys/kernel/shmmax (bytes of a segment), shmall (pages of all), shmmni (segments). Words,
+ * read without a lock.
+ */
 struct shm_limits {
 	uint64_t max, all;
 	unsigned mni;
@@ -22,7 +24,8 @@ extern struct shm_limits shm_limits;
 void shm_init(void);
 
 /*
- * All: => nothing held; may sleep. Ids that name no segment: -EINVAL, -EIDRM (it was removed meanwhile).
+ * All: => nothing held; may sleep. Ids that name no segment: -EINVAL, -EIDRM (it was removed
+ * meanwhile).
  */
 /* shmget(2): the id, or -ENOENT, -EEXIST, -EINVAL, -ENOSPC, -ENOMEM. */
 int shm_get(int32_t key, uint64_t size, unsigned flags);

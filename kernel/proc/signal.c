@@ -8,8 +8,9 @@
  *	         -> fatal, not caught: group exit at once
  *	         -> pending, a thread is flagged -> signal_deliver.c
  *
- * Senders may be interrupts (terminal, timers). So nothing is allocated or freed under process.lock:
- * siginfo comes in a ready queue entry, and entries that a stop or SIGCONT cancels wait on `stale`.
+ * Senders may be interrupts (terminal, timers). So nothing is allocated or freed under
+ * process.lock: siginfo comes in a ready queue entry, and entries that a stop or SIGCONT cancels
+ * wait on `stale`.
  */
 #include "proc/signal.h"
 
@@ -320,7 +321,9 @@ static void signal_force_how(struct task *task, const struct abi_siginfo *info, 
 	flags = process_lock(p);
 	signal_unmask_forced(task, sig, reset);
 	taken = signal_post_locked(p, task, sig, sq);
-	/* One that was pending and blocked before is not posted again, but now it is to be taken. */
+	/*
+	 * One that was pending and blocked before is not posted again, but now it is to be taken.
+	 */
 	signal_recalc_locked(task);
 	/* init too dies of its own faults: it would fault for ever. */
 	if (p->is_init && signal_handler(p, sig) == SIG_DFL)

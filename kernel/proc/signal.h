@@ -40,22 +40,26 @@ static inline void siginfo_finish(struct abi_siginfo *info)
 }
 
 void signal_init(void);
-/* An entry that counts for process `to` until it is freed. NULL: no memory, or RLIMIT_SIGPENDING. */
+/*
+ * An entry that counts for process `to` until it is freed. NULL: no memory, or RLIMIT_SIGPENDING.
+ */
 struct sigqueue *sigqueue_alloc(struct process *to);
 void sigqueue_free(struct process *of, struct sigqueue *sq);
 /* One entry passes from the account of one process to another's. */
 void sigqueue_change_owner(struct process *from, struct process *to);
-/* The same in two steps, for a target that is found under a lock: an entry with info in it (NULL: no
- * memory), and the counting. charge is false at the limit. */
+/*
+ * The same in two steps, for a target that is found under a lock: an entry with info in it (NULL:
+ * no memory), and the counting. charge is false at the limit.
+ */
 struct sigqueue *sigqueue_make(const struct abi_siginfo *info);
 void sigqueue_drop(struct sigqueue *sq);
 bool sigqueue_charge(struct process *to);
 void sigqueue_uncharge(struct process *of);
 
 /*
- * Make a signal pending for task (NULL: for whichever thread of p takes it). sq carries the siginfo;
- * without one it is SI_KERNEL. True: sq was taken over; false: not needed (ignored, pending
- * already). Never fails. => p->lock held; any context
+ * Make a signal pending for task (NULL: for whichever thread of p takes it). sq carries the
+ * siginfo; without one it is SI_KERNEL. True: sq was taken over; false: not needed (ignored,
+ * pending already). Never fails. => p->lock held; any context
  */
 bool signal_post_locked(struct process *p, struct task *task, int sig, struct sigqueue *sq);
 /* With locking, and without siginfo. Any context; pid_lock may be held. */

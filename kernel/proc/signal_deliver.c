@@ -131,9 +131,9 @@ void signal_set_blocked(struct task *task, sigset_k set)
 }
 
 /*
- * Stand still until SIGCONT or death. The last thread of the group to stop tells the parent. A thread
- * that wakes up late may find a second stop in place of its own, in which it has not been counted. =>
- * lock held on entry and exit, dropped in between
+ * Stand still until SIGCONT or death. The last thread of the group to stop tells the parent. A
+ * thread that wakes up late may find a second stop in place of its own, in which it has not been
+ * counted. => lock held on entry and exit, dropped in between
  */
 static void signal_stop_here(struct task *task, irqflags_t *flags)
 {
@@ -233,8 +233,8 @@ static void signal_block_for_handler(struct task *task, struct signal_taken *s)
 }
 
 /*
- * Find the next signal that has a handler, doing the default actions of those before it. False: none
- * is left; true: the handler's mask is in force. Does not return when the task is to end.
+ * Find the next signal that has a handler, doing the default actions of those before it. False:
+ * none is left; true: the handler's mask is in force. Does not return when the task is to end.
  */
 static bool signal_take(struct task *task, struct signal_taken *out)
 {

@@ -1,7 +1,7 @@
 /*
  * Waiting for children. A scan under process_tree finds a child whose state is to be reported; when
- * there is none the caller sleeps until child_events of its process moves on from what it was before
- * the scan, so that an event between scan and sleep is not lost.
+ * there is none the caller sleeps until child_events of its process moves on from what it was
+ * before the scan, so that an event between scan and sleep is not lost.
  */
 #include "proc/wait.h"
 

@@ -25,8 +25,8 @@ void clock_delay_us(unsigned us);
 /*
  * Patience with a device that is looked at until it moves, and may be dead: starts as {0}, is asked
  * after each look in vain, and ends after some ten seconds. What a look takes differs a hundredfold
- * between machines, and one that stood still has not looked: there must be many, over that time. Any
- * context; before the clock runs their number alone ends it.
+ * between machines, and one that stood still has not looked: there must be many, over that time.
+ * Any context; before the clock runs their number alone ends it.
  */
 struct patience {
 	uint64_t since_ns;

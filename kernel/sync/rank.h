@@ -1,8 +1,8 @@
 /*
- * Lock ranks: the one order in which locks are taken; docs/vm.md says what those of memory guard.
- * A thread takes locks of growing rank only; debug builds check each acquisition and panic with both
- * names.
- * Two locks of one rank are taken in address order through spin_lock_pair / rw_write_lock_pair.
+ * Lock ranks: the one order in which locks are taken; docs/vm.md says what those of memory guard. A
+ * thread takes locks of growing rank only; debug builds check each acquisition and panic with both
+ * names. Two locks of one rank are taken in address order through spin_lock_pair /
+ * rw_write_lock_pair.
  */
 #ifndef SYNC_RANK_H
 #define SYNC_RANK_H

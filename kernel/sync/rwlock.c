@@ -10,8 +10,8 @@
  *	                     have the lock, one after the other; if it finds it taken then, it waits a
  *	                     little, sets RW_HANDOFF and is made the owner next time
  *
- * Handing over from the start would leave the lock idle for a context switch each time that somebody
- * slept, and more would have to sleep meanwhile.
+ * Handing over from the start would leave the lock idle for a context switch each time that
+ * somebody slept, and more would have to sleep meanwhile.
  *
  * Unlocking and passing on are two steps, and in between somebody who runs may have got in: then
  * there is nothing to pass on, and that one's unlock does it.
@@ -158,8 +158,8 @@ void rw_open(struct rwlock *l)
 }
 
 /*
- * Take it if it can be had at once. Those who sleep are passed where the lock is open; else only where
- * nobody holds it: readers that overlap would keep them out for ever.
+ * Take it if it can be had at once. Those who sleep are passed where the lock is open; else only
+ * where nobody holds it: readers that overlap would keep them out for ever.
  */
 static bool take_read(struct rwlock *l)
 {

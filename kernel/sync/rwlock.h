@@ -1,7 +1,7 @@
 /*
- * Sleeping reader-writer lock. Readers share; a waiting writer holds back readers that would share with
- * others, so that it gets in; readers that waited for a writer get in together when it leaves. One atomic each way
- * when nobody waits. Not recursive. Never in interrupts.
+ * Sleeping reader-writer lock. Readers share; a waiting writer holds back readers that would share
+ * with others, so that it gets in; readers that waited for a writer get in together when it leaves.
+ * One atomic each way when nobody waits. Not recursive. Never in interrupts.
  *
  * A writer that has done all that needs the others kept out, but is not through, opens the lock: it
  * is a reader from then on, and until it leaves other readers come in past waiting writers, who
@@ -32,8 +32,8 @@ struct rwlock {
 
 void rw_init(struct rwlock *l, enum lock_rank rank, const char *name);
 /*
- * Held for writing: become a reader without giving the lock up in between, and let all readers in, also
- * those behind a waiting writer, until rw_open_unlock, the only way to give it up from here.
+ * Held for writing: become a reader without giving the lock up in between, and let all readers in,
+ * also those behind a waiting writer, until rw_open_unlock, the only way to give it up from here.
  */
 void rw_open(struct rwlock *l);
 /* Two locks of one rank for writing, in address order; a may equal b. */

@@ -68,9 +68,9 @@ static inline unsigned wake_all(struct waitqueue *wq)
 }
 
 /*
- * Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. After a wake-up cond is
- * tested before the thread queues itself again, so that the next wake_one reaches somebody else; a
- * wait that fails hands on a wake-up that came too late for it.
+ * Wait until cond holds. Evaluates to 0, -ETIMEDOUT, -ERESTARTSYS or -EINTR. After a wake-up cond
+ * is tested before the thread queues itself again, so that the next wake_one reaches somebody else;
+ * a wait that fails hands on a wake-up that came too late for it.
  */
 #define wait_event_mode(wq, cond, mode, deadline_ns)                 \
 	({                                                           \

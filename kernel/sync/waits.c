@@ -1,6 +1,6 @@
 /*
- * The counts of lock waits: a block a CPU, written by its own CPU only and summed when read. Lost is
- * at most a wait of an interrupt handler that comes between load and store of the same counter.
+ * The counts of lock waits: a block a CPU, written by its own CPU only and summed when read. Lost
+ * is at most a wait of an interrupt handler that comes between load and store of the same counter.
  */
 #include "sync/waits.h"
 #include "cpu.h"

@@ -1,7 +1,7 @@
 /*
- * How often a lock had to be waited for: the number that says whether threads meet where they should
- * not. Counted by kind of lock where the short way of taking it fails, so that it costs nothing
- * where nobody waits; shown by /proc/vmstat.
+ * How often a lock had to be waited for: the number that says whether threads meet where they
+ * should not. Counted by kind of lock where the short way of taking it fails, so that it costs
+ * nothing where nobody waits; shown by /proc/vmstat.
  */
 #ifndef SYNC_WAITS_H
 #define SYNC_WAITS_H

@@ -58,8 +58,8 @@ void sys_path_put(char *name);
 #define SYS_NAME_FEW 128
 
 /*
- * The *at calls: a name and the directory that it starts from. `at` is NULL for the cwd and absolute
- * names; else &dir, which `file` keeps.
+ * The *at calls: a name and the directory that it starts from. `at` is NULL for the cwd and
+ * absolute names; else &dir, which `file` keeps.
  */
 struct sys_at {
 	char *name; /* `few`, or kmalloc'd when it is longer */

@@ -1,5 +1,7 @@
-/* From one open file to another: sendfile(2), copy_file_range(2). Through a buffer; the page cache is
- * on both sides of it. */
+/*
+ * From one open file to another: sendfile(2), copy_file_range(2). Through a buffer; the page cache
+ * is on both sides of it.
+ */
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "mm/slab.h"

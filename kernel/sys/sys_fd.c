@@ -132,8 +132,10 @@ static int flock_to_range(struct file *f, const struct abi_flock *fl, struct fil
 	return 0;
 }
 
-/* Set a lock. A descriptor that another thread closed meanwhile took its locks with it, but not this
- * one. */
+/*
+ * Set a lock. A descriptor that another thread closed meanwhile took its locks with it, but not
+ * this one.
+ */
 static long fcntl_set_lock(struct file *f, int fd, struct file_lock_range *r, bool wait)
 {
 	int err = locks_set(f, sys_files(), process_current()->node.nr, r, wait);

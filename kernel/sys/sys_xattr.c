@@ -1,6 +1,6 @@
 /*
- * Extended attributes. No file system here keeps any: after the checks of names and files the answer
- * is that of a file system without them, EOPNOTSUPP, and an empty list.
+ * Extended attributes. No file system here keeps any: after the checks of names and files the
+ * answer is that of a file system without them, EOPNOTSUPP, and an empty list.
  */
 #include "abi/fcntl.h"
 #include "sys/sys.h"

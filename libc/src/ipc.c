@@ -1,4 +1,7 @@
-/* Shared memory: System V's, the keys that files give, and POSIX's names, which are files of /dev/shm. */
+/*
+ * Shared memory: System V's, the keys that files give, and POSIX's names, which are files of
+ * /dev/shm.
+ */
 #include "syscall.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,8 +37,10 @@ int shmctl(int id, int command, struct shmid_ds *buf)
 	return (int)SYS(shmctl, id, command, buf);
 }
 
-/* Two files that exist at the same time seldom have the same key: eight bits of id and of the device
- * over sixteen of the inode. */
+/*
+ * Two files that exist at the same time seldom have the same key: eight bits of id and of the
+ * device over sixteen of the inode.
+ */
 key_t ftok(const char *path, int id)
 {
 	struct stat st;

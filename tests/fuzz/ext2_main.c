@@ -6,8 +6,8 @@
  *	build/fuzz/fuzz_ext2 -t 20		seeds for 20 s
  *	build/fuzz/fuzz_ext2 -s SEED -n 1	one seed
  *
- * Under libFuzzer (build/fuzz/libfuzz_ext2) the input is a list of changes: byte 0 picks the volume,
- * then 4 bytes each: three of offset, one of value.
+ * Under libFuzzer (build/fuzz/libfuzz_ext2) the input is a list of changes: byte 0 picks the
+ * volume, then 4 bytes each: three of offset, one of value.
  */
 #include <stdio.h>
 #include <stdlib.h>

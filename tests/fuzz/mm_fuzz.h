@@ -2,10 +2,10 @@
  * The model fuzzer of the memory system: random operations on a few contexts, done by the kernel's
  * code and by plain arrays, compared after each step.
  *
- * A context's window is WINDOW pages astride a 512 GiB border. The model of a page is a cell of a few
- * sample bytes; who may see which cell is the whole semantics: a private page has its own cell from
- * its first write on, fork copies own cells, shared pages and unwritten private file pages show the
- * object's cell.
+ * A context's window is WINDOW pages astride a 512 GiB border. The model of a page is a cell of a
+ * few sample bytes; who may see which cell is the whole semantics: a private page has its own cell
+ * from its first write on, fork copies own cells, shared pages and unwritten private file pages
+ * show the object's cell.
  */
 #ifndef MM_FUZZ_H
 #define MM_FUZZ_H

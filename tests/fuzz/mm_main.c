@@ -3,9 +3,9 @@
  *
  *	fuzz_mm [-t SECONDS] [-s FIRST_SEED] [-n SEEDS] [-o OPERATIONS] [-v]
  *
- * A seed that fails is printed; -s SEED -n 1 -v repeats it. Every third seed is calm: few edits, many
- * accesses, whole ranges, without which the restore of lowered rights is hardly reached; every fourth is
- * sparse: small areas far apart, each below page tables of its own.
+ * A seed that fails is printed; -s SEED -n 1 -v repeats it. Every third seed is calm: few edits,
+ * many accesses, whole ranges, without which the restore of lowered rights is hardly reached; every
+ * fourth is sparse: small areas far apart, each below page tables of its own.
  */
 #include "mm_fuzz.h"
 

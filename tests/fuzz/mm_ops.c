@@ -539,7 +539,9 @@ static void op_pin(void)
 		return;
 	others_note(page);
 	if (access == VM_READ && p->kind != SHARED && !p->own) {
-		/* A page below, which the first write leaves: it shows the same now, that is all. */
+		/*
+		 * A page below, which the first write leaves: it shows the same now, that is all.
+		 */
 		for (unsigned k = 0; k < SAMPLES; k++)
 			must_be(((uint8_t *)page_virt(pin->page))[sample_offset(k)] ==
 					model_cell(p)->b[k],

@@ -1,14 +1,14 @@
 /*
- * The other CPUs: while one runs an operation they go on, at any of its steps (each lock that it takes,
- * each allocation).
+ * The other CPUs: while one runs an operation they go on, at any of its steps (each lock that it
+ * takes, each allocation).
  *
  * WALK: they walk the tables of what they have loaded, as a CPU may by speculation at any time. So
  * what a table says for a moment only is cached, and must be right or be flushed.
  *
  * STORE: threads store to private pages for which they need no fault. What such a store may not do:
- * reach a frame that is free, be missing from what the operation moves or hands on, or be seen after
- * the operation has answered (the model has it in the page's cell at once, and what the operation does
- * to the cell comes after).
+ * reach a frame that is free, be missing from what the operation moves or hands on, or be seen
+ * after the operation has answered (the model has it in the page's cell at once, and what the
+ * operation does to the cell comes after).
  */
 #include "mm_fuzz.h"
 

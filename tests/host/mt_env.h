@@ -1,6 +1,6 @@
 /*
- * Several CPUs in the same address spaces, under ASan and TSan: users that load and store through the
- * soft MMU and take their faults, beside whoever edits. Roles are given by CPU, from 1 up.
+ * Several CPUs in the same address spaces, under ASan and TSan: users that load and store through
+ * the soft MMU and take their faults, beside whoever edits. Roles are given by CPU, from 1 up.
  */
 #ifndef MT_ENV_H
 #define MT_ENV_H
@@ -89,7 +89,10 @@ static __maybe_unused void mt_end(void)
 	mt_set(&mt_over);
 }
 
-/* Until the end store v to a byte of ours in random pages: each store succeeds or ends with `refused`. */
+/*
+ * Until the end store v to a byte of ours in random pages: each store succeeds or ends with
+ * `refused`.
+ */
 static __maybe_unused void mt_store_about(vaddr_t area, unsigned pages, uint8_t v, int refused)
 {
 	struct host_rng r = {cpu_id() + 13};

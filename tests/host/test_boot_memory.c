@@ -1,6 +1,6 @@
 /*
- * Memory at boot: from the firmware's list of ranges to the buddy. Each case is a machine of its own, so
- * each runs in a child process; it says by its exit status whether all was as it should be.
+ * Memory at boot: from the firmware's list of ranges to the buddy. Each case is a machine of its
+ * own, so each runs in a child process; it says by its exit status whether all was as it should be.
  */
 #include "cmocka_host.h"
 
@@ -200,7 +200,9 @@ case_of(pieces)
 }
 case_of(too_little)
 
-	/* The firmware's list may have more entries than there is room for: the rest is not used. */
+	/*
+	 * The firmware's list may have more entries than there is room for: the rest is not used.
+	 */
 	static void many_child(void)
 {
 	start(64 * M);

@@ -310,7 +310,9 @@ static void every_allocation_of_a_fault_may_fail(void **state)
 	assert_int_equal(env_read(va), 9);
 }
 
-/* What only lies below is nobody's own: reading all of a sparse area through pins takes no memory. */
+/*
+ * What only lies below is nobody's own: reading all of a sparse area through pins takes no memory.
+ */
 static void a_pin_for_reading_leaves_the_lower_layer(void **state)
 {
 	struct vm_object *vo = env_file(PG(1));

@@ -1,4 +1,7 @@
-/* The kernel's own memory: address ranges, its half of the page table, slabs, objects at their edges. */
+/*
+ * The kernel's own memory: address ranges, its half of the page table, slabs, objects at their
+ * edges.
+ */
 #include "mm_env.h"
 
 #include "mm/kva.h"

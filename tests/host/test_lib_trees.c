@@ -116,8 +116,10 @@ static void rbtree_keeps_order_balance_and_augmentation(void **state)
 	}
 }
 
-/* Each knows the gap in front of it: what is put into a gap, or taken out, changes that of another one
- * above, too. */
+/*
+ * Each knows the gap in front of it: what is put into a gap, or taken out, changes that of another
+ * one above, too.
+ */
 struct gap_item {
 	struct rb_node node;
 	unsigned at, gap, max;
@@ -228,7 +230,9 @@ static void rb_update_reaches_the_root(void **state)
 	check_tree(&t, 64);
 }
 
-/* --- radix tree -------------------------------------------------------------------------------- */
+/*
+ * --- radix tree --------------------------------------------------------------------------------
+ */
 
 static long nodes_out, fail_after = -1;
 

@@ -278,7 +278,9 @@ static void a_write_list_marks_file_pages_dirty(void **state)
 	host_pager_destroy(&p);
 }
 
-/* Block I/O lists frames that are BUSY or under write-back: what reclaim waits for could be these. */
+/*
+ * Block I/O lists frames that are BUSY or under write-back: what reclaim waits for could be these.
+ */
 static bool asked;
 
 static uint64_t note_asked(uint64_t want)

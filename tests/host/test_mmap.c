@@ -1,4 +1,6 @@
-/* The edits: map, unmap, protect, remap, advise, brk, stacks, limits; errors as in the man pages. */
+/*
+ * The edits: map, unmap, protect, remap, advise, brk, stacks, limits; errors as in the man pages.
+ */
 #include "mm_env.h"
 
 #include "abi/mman.h"

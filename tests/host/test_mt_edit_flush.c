@@ -1,7 +1,7 @@
 /*
- * Edits that wait for their flush, and who need not wait with them: a fault elsewhere does not, one in the
- * range does; pages of other vmaps of the same amap keep what was stored. Edits beside all sorts of faults:
- * test_mt_fault.c, test_mt_fault_beside.c.
+ * Edits that wait for their flush, and who need not wait with them: a fault elsewhere does not, one
+ * in the range does; pages of other vmaps of the same amap keep what was stored. Edits beside all
+ * sorts of faults: test_mt_fault.c, test_mt_fault_beside.c.
  */
 #include "mt_env.h"
 
@@ -32,8 +32,8 @@ static struct mt_barrier gate;
 static uint32_t deaf, elsewhere_done, answered, inside_begun;
 
 /*
- * CPU 2 answers no flush before the faults elsewhere are through and CPU `insider` has begun and, if it has
- * to wait, waits. Who goes on without an answer finds `answered` not set.
+ * CPU 2 answers no flush before the faults elsewhere are through and CPU `insider` has begun and,
+ * if it has to wait, waits. Who goes on without an answer finds `answered` not set.
  */
 static void be_deaf(unsigned insider, bool waits)
 {
@@ -151,8 +151,9 @@ static void a_fault_elsewhere_does_not_wait_for_the_flush_of_dontneed(void **sta
 }
 
 /*
- * Who takes translations away through an object's list has cleared the entries, and CPU 2 has not answered
- * yet: an edit or a fault that finds nothing to flush must not go on as if nobody had the page.
+ * Who takes translations away through an object's list has cleared the entries, and CPU 2 has not
+ * answered yet: an edit or a fault that finds nothing to flush must not go on as if nobody had the
+ * page.
  */
 
 static struct vm_object *object;
@@ -232,8 +233,8 @@ static void a_copy_waits_for_who_takes_the_page_through_the_object(void **state)
 }
 
 /*
- * The other way round: an edit has changed entries, and CPU 2 has not answered its flush yet. Who takes a page
- * through the object's list finds nothing to change, and CPU 2 still uses it.
+ * The other way round: an edit has changed entries, and CPU 2 has not answered its flush yet. Who
+ * takes a page through the object's list finds nothing to change, and CPU 2 still uses it.
  */
 
 static int (*first_edit)(void);

@@ -1,6 +1,6 @@
 /*
- * Faults of several CPUs beside madvise, brk, the growth of a stack, forced writes, pins, statistics, the end.
- * Beside munmap, mprotect, mremap: test_mt_fault.c.
+ * Faults of several CPUs beside madvise, brk, the growth of a stack, forced writes, pins,
+ * statistics, the end. Beside munmap, mprotect, mremap: test_mt_fault.c.
  */
 #include "mt_env.h"
 
@@ -71,7 +71,10 @@ static void stores_beside_dontneed(void **state)
 	mt_run(CPUS, dontneed_roles, NULL);
 }
 
-/* Dirty COW: a forced write breaks the sharing, the copy is dropped, the write must not meet the file. */
+/*
+ * Dirty COW: a forced write breaks the sharing, the copy is dropped, the write must not meet the
+ * file.
+ */
 static void force_writes(void)
 {
 	env_load(ctx);

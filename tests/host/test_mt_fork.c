@@ -1,7 +1,7 @@
 /*
  * fork beside stores. A thread stores to page A, then to page B. The child's memory is that of one
- * moment: it never has B's store without A's. Tried with real threads, and step by step: at the k-th
- * step of fork another CPU stores to A, at the j-th, not before, to B.
+ * moment: it never has B's store without A's. Tried with real threads, and step by step: at the
+ * k-th step of fork another CPU stores to A, at the j-th, not before, to B.
  */
 #include "mt_env.h"
 

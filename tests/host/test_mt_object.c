@@ -30,8 +30,8 @@ static void end(void)
  */
 
 /*
- * Bytes of the file at offset 9 of each page are what the pager has, or 0 once the page was cut off.
- * Byte 1 of a private page is the thread's own, and gone after a cut.
+ * Bytes of the file at offset 9 of each page are what the pager has, or 0 once the page was cut
+ * off. Byte 1 of a private page is the thread's own, and gone after a cut.
  */
 static void fault_in_all_ways(void)
 {

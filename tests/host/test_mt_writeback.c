@@ -146,8 +146,8 @@ static void throttling_ends_when_nothing_comes_of_it(void **state)
 }
 
 /*
- * A round that is under way when somebody begins to wait may be past what he waits for: that it wrote
- * nothing says nothing.
+ * A round that is under way when somebody begins to wait may be past what he waits for: that it
+ * wrote nothing says nothing.
  */
 
 static struct host_pager stuck, fine;
@@ -309,7 +309,9 @@ static void a_page_that_changes_during_its_write_is_written_again(void **state)
 	host_pager_destroy(&held);
 }
 
-/* Who finds nothing dirty waits for what others write all the same: afterwards it is on the disk. */
+/*
+ * Who finds nothing dirty waits for what others write all the same: afterwards it is on the disk.
+ */
 static uint32_t passed_by;
 
 static void write_or_wait(void *arg)
@@ -383,7 +385,9 @@ static void a_write_back_that_others_fail_is_tried_again(void **state)
 	host_pager_destroy(&held);
 }
 
-/* So nobody who looks at the counts takes for written what is not, at whatever step of it he does. */
+/*
+ * So nobody who looks at the counts takes for written what is not, at whatever step of it he does.
+ */
 static unsigned looks;
 
 static void look_at_counts(void)

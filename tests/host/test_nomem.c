@@ -1,7 +1,8 @@
 /*
- * Out of memory at every point: each operation is tried with its first allocation failing, its second,
- * and so on until none fails any more; once with that allocation alone, once with all after it, too.
- * What fails says so and has changed nothing; what works in spite of it is whole; all frames come back.
+ * Out of memory at every point: each operation is tried with its first allocation failing, its
+ * second, and so on until none fails any more; once with that allocation alone, once with all after
+ * it, too. What fails says so and has changed nothing; what works in spite of it is whole; all
+ * frames come back.
  */
 #include "mm_env.h"
 

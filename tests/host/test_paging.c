@@ -1,6 +1,6 @@
 /*
- * The calls below the edits: placement, the paging API, kinds of area, names for areas, device memory,
- * usage: each with its duty as the header gives it, and its errors.
+ * The calls below the edits: placement, the paging API, kinds of area, names for areas, device
+ * memory, usage: each with its duty as the header gives it, and its errors.
  */
 #include "mm_env.h"
 

@@ -1,5 +1,6 @@
 /*
- * When memory runs short: reclaim, shrinkers, the end of a process, promises of memory that are refused.
+ * When memory runs short: reclaim, shrinkers, the end of a process, promises of memory that are
+ * refused.
  */
 #include "mm_env.h"
 
@@ -111,7 +112,10 @@ static void mapped_pages_are_unmapped_and_locked_ones_stay(void **state)
 	host_pager_destroy(&p);
 }
 
-/* A use through a mapping is seen, too: by the fault that follows when the hand has taken the translation. */
+/*
+ * A use through a mapping is seen, too: by the fault that follows when the hand has taken the
+ * translation.
+ */
 static void mapped_pages_that_are_used_stay(void **state)
 {
 	static struct host_pager p;
@@ -204,7 +208,9 @@ static void dirty_pages_are_written_to_become_free(void **state)
 	host_pager_destroy(&p);
 }
 
-/* Clean when reclaim has looked in vain, by somebody else, and nothing dirty is left to wait for. */
+/*
+ * Clean when reclaim has looked in vain, by somebody else, and nothing dirty is left to wait for.
+ */
 static struct host_pager others;
 
 static uint64_t write_meanwhile(void)

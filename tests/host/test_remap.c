@@ -221,7 +221,9 @@ static void mprotect_grows_down_means_the_whole_stack(void **state)
 	assert_int_equal(env_write(AT + PG(5), 1), 0);
 	assert_int_equal(vm_protect(ctx, 2 * AT, PG(1), VM_READ, true), -EINVAL);
 	assert_int_equal(vm_protect(ctx, 3 * AT, PG(1), VM_READ, true), -ENOMEM);
-	/* What is turned on is an attribute of its own, and the gap in front of it is a guard then. */
+	/*
+	 * What is turned on is an attribute of its own, and the gap in front of it is a guard then.
+	 */
 	assert_int_equal(vmap_find(ctx, AT)->gap_before, AT - 256 * PAGE_SIZE);
 	rw_write_lock(&ctx->mm_lock);
 	vmap_set_flags(vmap_find(ctx, AT), RW | VM_MAYREAD | VM_MAYWRITE);

@@ -85,8 +85,10 @@ static void the_reserve_is_filled_before_anybody_else_is_served(void **state)
 	assert_int_equal(buddy_refill_reserve(), -ENOMEM);
 }
 
-/* Metadata are read with the file system's locks held: their frame comes from clean pages at most, and
- * from the reserve. */
+/*
+ * Metadata are read with the file system's locks held: their frame comes from clean pages at most,
+ * and from the reserve.
+ */
 static void metadata_get_clean_pages_and_the_reserve_only(void **state)
 {
 	static struct host_pager meta;
@@ -115,8 +117,8 @@ static void metadata_get_clean_pages_and_the_reserve_only(void **state)
 }
 
 /*
- * Somebody takes all frames, down to the last, as soon as a page is being put into the object: no node
- * of its tree can be had there.
+ * Somebody takes all frames, down to the last, as soon as a page is being put into the object: no
+ * node of its tree can be had there.
  */
 
 static struct vm_object *target;

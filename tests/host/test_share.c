@@ -1,4 +1,6 @@
-/* Named objects, and areas that show a whole object: how they are counted, sealed, and how they go. */
+/*
+ * Named objects, and areas that show a whole object: how they are counted, sealed, and how they go.
+ */
 #include "mm_env.h"
 
 #include "abi/mman.h"

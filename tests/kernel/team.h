@@ -28,13 +28,15 @@ void team_wait(struct team *team);
 			__atomic_fetch_add(&(team)->failures, 1, __ATOMIC_RELAXED); \
 	} while (0)
 
-/* Wait until the threads of teams that are done are gone, and have everything given back that is kept
- * aside. */
+/*
+ * Wait until the threads of teams that are done are gone, and have everything given back that is
+ * kept aside.
+ */
 void team_drain(void);
 
 /*
- * Frames that are free or in slabs, after team_drain. Slabs count as free: a few objects that stay may lie in one
- * slab or in two, by the CPU that made them.
+ * Frames that are free or in slabs, after team_drain. Slabs count as free: a few objects that stay
+ * may lie in one slab or in two, by the CPU that made them.
  */
 uint64_t team_settled_frames(void);
 

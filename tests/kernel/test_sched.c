@@ -140,8 +140,8 @@ static void end_in_turn(struct team *team, unsigned me)
 }
 
 /*
- * Two wait. The one that did so first gets a CPU only when the other is done and on its own way out, which
- * is no longer to be waited for.
+ * Two wait. The one that did so first gets a CPU only when the other is done and on its own way
+ * out, which is no longer to be waited for.
  */
 KTEST(threads_that_end_later_are_not_waited_for)
 {
@@ -199,7 +199,9 @@ static void hog(struct team *team, unsigned me)
 	sched_set_nice(thread_current(), h->nice[me]);
 	do {
 		cond_resched();
-		/* A step is a fraction of a microsecond, unless the host let the CPU stand still. */
+		/*
+		 * A step is a fraction of a microsecond, unless the host let the CPU stand still.
+		 */
 		ns = charged_ns();
 		h->stall_ns[me] = MAX(h->stall_ns[me], ns - last);
 		last = ns;
@@ -208,9 +210,9 @@ static void hog(struct team *team, unsigned me)
 }
 
 /*
- * Let the hogs share the last CPU for a while. By weight none may have got more than twice what another
- * got, besides two latencies and the stalls of the host as the lightest thread feels them: a host
- * with other work stops virtual CPUs at any time, and equal to the millisecond it never is.
+ * Let the hogs share the last CPU for a while. By weight none may have got more than twice what
+ * another got, besides two latencies and the stalls of the host as the lightest thread feels them:
+ * a host with other work stops virtual CPUs at any time, and equal to the millisecond it never is.
  */
 static bool hogs_are_fair(struct hogs *h, const uint64_t weights[HOGS])
 {
@@ -296,7 +298,10 @@ static void count_switches(struct thread *t, void *cookie)
 		*(uint64_t *)cookie += READ_ONCE(t->nvcsw) + READ_ONCE(t->nivcsw);
 }
 
-/* It leaves the CPU only to threads that wake up meanwhile (flushers), each of which leaves it again. */
+/*
+ * It leaves the CPU only to threads that wake up meanwhile (flushers), each of which leaves it
+ * again.
+ */
 KTEST(a_lone_thread_does_not_switch)
 {
 	struct thread *t = thread_current();

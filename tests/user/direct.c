@@ -418,7 +418,10 @@ TEST(munmap_beside_reads)
 	CHECK_EQ(pthread_join(t, NULL), 0);
 }
 
-/* A map that reads while the file is written directly: old bytes or new ones, and new ones at the end. */
+/*
+ * A map that reads while the file is written directly: old bytes or new ones, and new ones at the
+ * end.
+ */
 static void *look(void *arg)
 {
 	volatile unsigned char *m = arg;

@@ -16,8 +16,10 @@
 
 static unsigned char *canary;
 
-/* Ranges that are not all user space, whatever they begin with. (What lies before a hole may be changed
- * by some calls: they are tried with what changes nothing.) */
+/*
+ * Ranges that are not all user space, whatever they begin with. (What lies before a hole may be
+ * changed by some calls: they are tried with what changes nothing.)
+ */
 static struct {
 	unsigned long start, len;
 } wild[] = {
@@ -184,7 +186,9 @@ TEST(mmap_of_wild_offsets)
 	CHECK_ERR(syscall(SYS_mmap, 0, PAGE, PROT_READ, MAP_SHARED, fd, 1UL << 63), EOVERFLOW);
 }
 
-/* CVE-2011-2496: a map of a file's far end that grows. There is nothing to see, and nothing breaks. */
+/*
+ * CVE-2011-2496: a map of a file's far end that grows. There is nothing to see, and nothing breaks.
+ */
 TEST(a_map_of_the_far_end_of_a_file_grows_into_nothing)
 {
 	int fd = tap_file("file", PAGE);

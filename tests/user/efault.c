@@ -1,6 +1,7 @@
 /*
  * Bad user pointers give EFAULT, from every system call that takes one, never a fault of the
- * kernel: NULL's page, an unmapped page, a kernel address, a non-canonical one, and a range that ends in a hole.
+ * kernel: NULL's page, an unmapped page, a kernel address, a non-canonical one, and a range that
+ * ends in a hole.
  */
 #include "tap.h"
 #include <fcntl.h>

@@ -332,7 +332,9 @@ TEST(a_big_file_with_holes_reads_as_zero)
 {
 	int fd = tap_file("file", 0);
 
-	/* Beyond the first indirect blocks of 1 KiB: 12 + 256 + some of the double indirect ones. */
+	/*
+	 * Beyond the first indirect blocks of 1 KiB: 12 + 256 + some of the double indirect ones.
+	 */
 	for (long at = 0; at < 600 * 1024; at += 50 * 1024)
 		CHECK_EQ(pwrite(fd, &at, sizeof(at), at), sizeof(at));
 	for (long at = 0; at < 600 * 1024; at += 50 * 1024) {

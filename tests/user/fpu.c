@@ -3,7 +3,10 @@
 
 #include "tap.h"
 
-/* SSE registers as 16 pairs of words; in one asm, so that the compiler's own use does not come in between. */
+/*
+ * SSE registers as 16 pairs of words; in one asm, so that the compiler's own use does not come in
+ * between.
+ */
 struct xmm {
 	uint64_t v[32];
 };
@@ -48,7 +51,10 @@ static bool survives_syscall(long nr, long a, long b, uint64_t seed)
 	return memcmp(&in, &out, sizeof(in)) == 0;
 }
 
-/* Load the registers, spin in user mode for a while, read them back: only interrupts come in between. */
+/*
+ * Load the registers, spin in user mode for a while, read them back: only interrupts come in
+ * between.
+ */
 static bool survives_spinning(uint64_t seed)
 {
 	struct xmm in, out;

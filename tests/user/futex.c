@@ -396,7 +396,9 @@ TEST(a_private_waiter_survives_the_copy_of_its_page)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-/* The key of shared memory is object and offset, also when a neighbour is private and was copied. */
+/*
+ * The key of shared memory is object and offset, also when a neighbour is private and was copied.
+ */
 TEST(a_shared_futex_beside_a_copied_page)
 {
 	int *p = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

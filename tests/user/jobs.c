@@ -1,4 +1,6 @@
-/* Process groups, sessions, stopping and going on; forced signals; what the end of a leader does. */
+/*
+ * Process groups, sessions, stopping and going on; forced signals; what the end of a leader does.
+ */
 #include "tap.h"
 #include <fcntl.h>
 #include <pthread.h>

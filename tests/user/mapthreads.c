@@ -1,4 +1,7 @@
-/* Threads of one address space: edits beside faults, children that are made meanwhile, faults counted by thread. */
+/*
+ * Threads of one address space: edits beside faults, children that are made meanwhile, faults
+ * counted by thread.
+ */
 #include "tap.h"
 
 #include <pthread.h>

@@ -1,9 +1,9 @@
 /*
- * More memory than there is: family 6 of docs/testing.md for a whole machine. Whoever asks for it is
- * ended, by whatever road it asks, and nobody else: a bystander with memory of its own looks on. A
- * large machine is filled up only when FILL is set (tests/boot/test_memory.py does); elsewhere the
- * tests are left out. Everything that may be ended is called "hog": the boot test reads the names
- * that the kernel tells.
+ * More memory than there is: family 6 of docs/testing.md for a whole machine. Whoever asks for it
+ * is ended, by whatever road it asks, and nobody else: a bystander with memory of its own looks on.
+ * A large machine is filled up only when FILL is set (tests/boot/test_memory.py does); elsewhere
+ * the tests are left out. Everything that may be ended is called "hog": the boot test reads the
+ * names that the kernel tells.
  */
 #include "tap.h"
 #include <fcntl.h>
@@ -122,7 +122,9 @@ static int small_work(void *arg)
 	return 0;
 }
 
-/* `count` hogs at once, `rounds` times, each for twice the memory: all are ended, and nobody else. */
+/*
+ * `count` hogs at once, `rounds` times, each for twice the memory: all are ended, and nobody else.
+ */
 static void check_hogs(hog_fn *fn, int rounds, int count)
 {
 	size_t pages = total_pages() * 2;

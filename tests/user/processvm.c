@@ -324,7 +324,9 @@ TEST(write_to_a_shared_file_map_reaches_the_file)
 	CHECK_ERR(vm_write(getpid(), p + PAGE, "z", 1), EFAULT);
 }
 
-/* The other process forks while it is written to: the child has all of a write or none of a page. */
+/*
+ * The other process forks while it is written to: the child has all of a write or none of a page.
+ */
 static int forks(void *arg)
 {
 	unsigned char *p = arg;

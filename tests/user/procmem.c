@@ -1,4 +1,6 @@
-/* What /proc tells about memory: smaps, pagemap, status, and mem, through which it can be changed. */
+/*
+ * What /proc tells about memory: smaps, pagemap, status, and mem, through which it can be changed.
+ */
 #include "tap.h"
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /*
- * Runs the test programs beside it and joins their TAP into one: each line "ok N - PROGRAM: TEST", the plan at the
- * end, then "# N passed, N failed". Arguments choose programs by name. A program that ends badly although no test of
- * it failed counts as one failure.
+ * Runs the test programs beside it and joins their TAP into one: each line "ok N - PROGRAM: TEST",
+ * the plan at the end, then "# N passed, N failed". Arguments choose programs by name. A program
+ * that ends badly although no test of it failed counts as one failure.
  */
 #include <dirent.h>
 #include <errno.h>

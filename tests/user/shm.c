@@ -1,6 +1,7 @@
 /*
- * System V shared memory. foreign/abi_shm.c builds the same tests with other C libraries. What changes a
- * setting of the whole machine, or what only a Linux of another making would do, runs on Quire only.
+ * System V shared memory. foreign/abi_shm.c builds the same tests with other C libraries. What
+ * changes a setting of the whole machine, or what only a Linux of another making would do, runs on
+ * Quire only.
  */
 #include "tap.h"
 #include <fcntl.h>

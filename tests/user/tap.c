@@ -204,7 +204,9 @@ static void kill_children(void)
 		closedir(dir);
 }
 
-/* End all processes that a test left: orphans are adopted (main), so all are children in the end. */
+/*
+ * End all processes that a test left: orphans are adopted (main), so all are children in the end.
+ */
 static void end_what_is_left(pid_t group)
 {
 	pid_t pid;

@@ -7,9 +7,10 @@
  *		CHECK_ERR(read(-1, buf, 1), EBADF);
  *	}
  *
- * Each test runs in a process of its own, in an empty folder, with four minutes (only a hang takes that long); the
- * first CHECK that fails ends it, and before the next one all its processes are gone. Time decides nothing: a test
- * waits for a state, however long that takes. The programs are built for Quire and run on Linux too: there they prove the tests.
+ * Each test runs in a process of its own, in an empty folder, with four minutes (only a hang takes
+ * that long); the first CHECK that fails ends it, and before the next one all its processes are
+ * gone. Time decides nothing: a test waits for a state, however long that takes. The programs are
+ * built for Quire and run on Linux too: there they prove the tests.
  */
 #ifndef TESTS_USER_TAP_H
 #define TESTS_USER_TAP_H
@@ -42,7 +43,9 @@ int tap_child(int (*fn)(void *), void *arg);
 /* => the signal that ended a child in which fn(arg) runs, 0 if it exited. */
 int tap_signal_of(int (*fn)(void *), void *arg);
 
-/* => the letter of the state in /proc/PID/stat or /proc/PID/task/TID/stat, 0 if there is no such file. */
+/*
+ * => the letter of the state in /proc/PID/stat or /proc/PID/task/TID/stat, 0 if there is no such file.
+ */
 char tap_state(const char *path);
 
 /* => when that process sleeps in a wait that a signal ends. */
@@ -52,7 +55,9 @@ void tap_until_asleep(pid_t pid);
 int tap_peek(void *arg);
 int tap_poke(void *arg);
 
-/* => a new file with that much of pattern (byte i is i * 7 + i / 4096), open for reading and writing. */
+/*
+ * => a new file with that much of pattern (byte i is i * 7 + i / 4096), open for reading and writing.
+ */
 int tap_file(const char *name, size_t size);
 unsigned char tap_byte(size_t i);
 
@@ -61,8 +66,8 @@ size_t tap_number(const char *path, const char *key);
 
 /*
  * => KiB that are free after a write-back and a drop of caches, those of slabs included: the same few
- * objects may lie in one slab or in two. What is still dirty cannot be dropped, hence the write-back.
- * The test is skipped where there is no quiet Quire to count on.
+ * objects may lie in one slab or in two. What is still dirty cannot be dropped, hence the
+ * write-back. The test is skipped where there is no quiet Quire to count on.
  */
 long tap_free_kib(void);
 

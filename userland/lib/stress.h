@@ -1,7 +1,7 @@
 /*
- * The frame of the stress programs: options -s SECONDS, -r SEED, -w WORKERS; worker processes that each run one
- * function until the time is over; one summary line and an exit status. A worker that finds wrong contents says
- * where, and everything stops.
+ * The frame of the stress programs: options -s SECONDS, -r SEED, -w WORKERS; worker processes that
+ * each run one function until the time is over; one summary line and an exit status. A worker that
+ * finds wrong contents says where, and everything stops.
  */
 #ifndef USERLAND_STRESS_H
 #define USERLAND_STRESS_H
@@ -19,9 +19,9 @@ struct stress {
 void stress_begin(struct stress *s, int argc, char **argv, int default_workers);
 
 /*
- * Runs fn(s, worker, random) in one process per worker, again and again until the time is over. fn does one round and
- * returns how many operations that was; it calls stress_fail when something is wrong. => the exit status; the summary
- * has been printed.
+ * Runs fn(s, worker, random) in one process per worker, again and again until the time is over. fn
+ * does one round and returns how many operations that was; it calls stress_fail when something is
+ * wrong. => the exit status; the summary has been printed.
  */
 int stress_run(struct stress *s, long (*fn)(struct stress *, int worker, uint64_t *random));
 

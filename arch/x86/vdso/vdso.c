@@ -1,7 +1,8 @@
 /*
  * The vDSO: a shared object in every program, which answers clock_gettime, gettimeofday, time and
  * getcpu without entering the kernel. Its data page lies in front of it (vdso.lds). Names, version
- * and arguments are Linux's (vdso(7)). Built as user code of its own; nothing of the kernel is in it.
+ * and arguments are Linux's (vdso(7)). Built as user code of its own; nothing of the kernel is in
+ * it.
  */
 #include "vdso_data.h"
 
@@ -64,7 +65,10 @@ static int read_clock(int real, unsigned long *ns)
 	unsigned int seq;
 
 	do {
-		/* Loads are not reordered with loads (SDM vol. 3A, 8.2.2): the compiler must not either. */
+		/*
+		 * Loads are not reordered with loads (SDM vol. 3A, 8.2.2): the compiler must not
+		 * either.
+		 */
 		while ((seq = vdso_data.seq) & 1)
 			__asm__ volatile("pause");
 		__asm__ volatile("" ::: "memory");

@@ -5,9 +5,9 @@
  * mapping, holes read as zeros without a page. The limit of a file system counts pages: its objects
  * have a quota in common. Where that is used up write(2) gives ENOSPC, a mapping SIGBUS.
  *
- * Seals are bits of the inode, under its lock; write, truncate, mmap and fallocate look at them. That
- * against writing is told to the object, too, which counts the mappings that may write and is what
- * madvise(MADV_REMOVE) knows.
+ * Seals are bits of the inode, under its lock; write, truncate, mmap and fallocate look at them.
+ * That against writing is told to the object, too, which counts the mappings that may write and is
+ * what madvise(MADV_REMOVE) knows.
  */
 #include "fs/tmpfs/tmpfs_priv.h"
 

@@ -1,6 +1,6 @@
 /*
- * 10,000 mappings that do not merge, placed, found by a read in another order, and unmapped in a third; per
- * mapping. What a linear search costs shows here.
+ * 10,000 mappings that do not merge, placed, found by a read in another order, and unmapped in a
+ * third; per mapping. What a linear search costs shows here.
  */
 #include "../bench.h"
 

@@ -16,8 +16,9 @@
  *
  *	waits NAME operations counter=n ...
  *
- * switches: voluntary context switches, which a lock wait that sleeps is; lock_wait: locks found taken, of which lock_wait_CLASS are of that class; nr_tlb_remote_flush:
- * shoot-downs; nr_tlb_remote_flush_received: CPUs that were interrupted for them.
+ * switches: voluntary context switches, which a lock wait that sleeps is; lock_wait: locks found
+ * taken, of which lock_wait_CLASS are of that class; nr_tlb_remote_flush: shoot-downs;
+ * nr_tlb_remote_flush_received: CPUs that were interrupted for them.
  */
 #include "../bench.h"
 #include <pthread.h>

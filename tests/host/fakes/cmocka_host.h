@@ -12,8 +12,10 @@
 #include <cmocka.h>
 #include "host.h"
 
-/* An assertion on any thread but the test's own. It ends the program: cmocka could not leave that thread, nor
- * could the others go on. */
+/*
+ * An assertion on any thread but the test's own. It ends the program: cmocka could not leave that
+ * thread, nor could the others go on.
+ */
 #define mt_must(cond)                                                                        \
 	do {                                                                                 \
 		if (!(cond)) {                                                               \

@@ -103,7 +103,9 @@ int sched_wait_interrupted(enum wait_mode mode)
 	return 0;
 }
 
-/* --- kernel threads: pthreads on CPUs of their own; they never end ----------------------------- */
+/*
+ * --- kernel threads: pthreads on CPUs of their own; they never end -----------------------------
+ */
 
 struct host_kthread {
 	void (*fn)(void *arg);

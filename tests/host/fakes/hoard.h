@@ -1,4 +1,7 @@
-/* Somebody who has the memory: frames are taken from the machine and given back when the test says so. */
+/*
+ * Somebody who has the memory: frames are taken from the machine and given back when the test says
+ * so.
+ */
 #ifndef HOARD_H
 #define HOARD_H
 

@@ -32,17 +32,18 @@ void host_enter_cpu(unsigned id);
 void host_leave_cpu(void);
 
 /*
- * fn runs at every step of the calling thread from now on: whenever it asks for its CPU, as each lock
- * and each allocation does. It may do what another CPU could do at that moment (host_enter_cpu and
- * an access by the soft MMU), with nothing that waits. NULL: no more.
+ * fn runs at every step of the calling thread from now on: whenever it asks for its CPU, as each
+ * lock and each allocation does. It may do what another CPU could do at that moment (host_enter_cpu
+ * and an access by the soft MMU), with nothing that waits. NULL: no more.
  */
 void host_set_step(void (*fn)(void));
 
 /*
- * Bad luck with the scheduler. With the environment variable HOST_JITTER=SEED every thread is held up now
- * and then, for no time to some milliseconds, where it asks for its CPU (each lock and each allocation
- * does) and where interrupts come on again (after each access by the soft MMU): steps that nearly always
- * come one right after the other lie far apart. What a test takes for granted about them shows.
+ * Bad luck with the scheduler. With the environment variable HOST_JITTER=SEED every thread is held
+ * up now and then, for no time to some milliseconds, where it asks for its CPU (each lock and each
+ * allocation does) and where interrupts come on again (after each access by the soft MMU): steps
+ * that nearly always come one right after the other lie far apart. What a test takes for granted
+ * about them shows.
  */
 extern bool host_jitter_on;
 void host_jitter_point(void);

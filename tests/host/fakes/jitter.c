@@ -1,8 +1,9 @@
 /*
- * Jitter: see host.h. How many points pass until a thread is held up, and for how long, have no typical
- * size: each power of two is as likely as the next. So there are long stretches at full speed, several
- * stops within one operation, and all between. A thread's choices follow from the seed and its
- * place among all threads; what they meet is up to the machine, so a failure repeats often, not always.
+ * Jitter: see host.h. How many points pass until a thread is held up, and for how long, have no
+ * typical size: each power of two is as likely as the next. So there are long stretches at full
+ * speed, several stops within one operation, and all between. A thread's choices follow from the
+ * seed and its place among all threads; what they meet is up to the machine, so a failure repeats
+ * often, not always.
  */
 #include <sched.h>
 #include <stdlib.h>

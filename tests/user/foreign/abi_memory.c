@@ -113,8 +113,10 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	siglongjmp(back, 1);
 }
 
-/* A local descriptor table would be read by the CPU itself, with the kernel's rights: there is none, not even one in
- * memory that the program maps. */
+/*
+ * A local descriptor table would be read by the CPU itself, with the kernel's rights: there is
+ * none, not even one in memory that the program maps.
+ */
 TEST(there_is_no_local_descriptor_table)
 {
 	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};

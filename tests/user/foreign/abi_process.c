@@ -1,4 +1,6 @@
-/* Processes, threads and exec by the raw Linux ABI: what glibc and musl do below their functions. */
+/*
+ * Processes, threads and exec by the raw Linux ABI: what glibc and musl do below their functions.
+ */
 #include "tap.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -509,7 +511,10 @@ struct rseq_area {
 	uint32_t flags, node_id, mm_cid, pad;
 } __attribute__((aligned(32)));
 
-/* glibc registers its own area at start; a second one is refused. A kernel without rseq says ENOSYS. */
+/*
+ * glibc registers its own area at start; a second one is refused. A kernel without rseq says
+ * ENOSYS.
+ */
 TEST(rseq_is_registered_once_or_absent)
 {
 	static struct rseq_area area;

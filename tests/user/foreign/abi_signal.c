@@ -1,4 +1,7 @@
-/* The signal ABI as a foreign C library sees it: frames, contexts, alternate stacks, queues, timers. */
+/*
+ * The signal ABI as a foreign C library sees it: frames, contexts, alternate stacks, queues,
+ * timers.
+ */
 #include "tap.h"
 #include <pthread.h>
 #include <sys/mman.h>

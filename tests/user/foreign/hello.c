@@ -1,6 +1,6 @@
 /*
- * A program that is not built on Quire's library: the host's compiler links it statically with glibc and with musl.
- * It says what it is in TAP, so that the runner takes it like any other test.
+ * A program that is not built on Quire's library: the host's compiler links it statically with
+ * glibc and with musl. It says what it is in TAP, so that the runner takes it like any other test.
  */
 #include <pthread.h>
 #include <stdio.h>
