@@ -3,6 +3,7 @@
 #include "ext2_env.h"
 #include "mm/context.h"
 #include "mm/buddy.h"
+#include "mm/cache.h"
 #include "mm/slab.h"
 
 static const char *const kinds[] = {"-b 1024 -N 2048", "-b 2048 -N 2048", "-b 4096 -N 2048",
@@ -160,6 +161,34 @@ static void a_write_gets_over_an_allocation_that_fails(void **state)
 		assert_int_equal(env_sync(), 0);
 		env_drop_caches();
 	}
+	env_unmount();
+	assert_true(env_fsck_clean());
+}
+
+/*
+ * The page stays dirty, and its block is promised still: zeros that were written through a hole get
+ * one.
+ */
+static void a_write_back_that_fails_keeps_the_promise(void **state)
+{
+	static const char zeros[1024];
+	struct inode *f;
+	uint64_t before;
+
+	(void)state;
+	env_make("-b 1024", 8 << 20);
+	assert_int_equal(env_mount(false), 0);
+	assert_int_equal(env_create(env.root, "file", S_IFREG | 0644, &f), 0);
+	assert_int_equal(env_sync(), 0);
+	env_drop_caches();
+	assert_int_equal(env_write(f, 5 << 20, zeros, sizeof(zeros)), sizeof(zeros));
+	before = f->blocks;
+	env.fail_at = 1; /* the bitmap */
+	assert_int_equal(cache_write_back(f->object, 0, UINT64_MAX), -EIO);
+	env.fail_at = 0;
+	assert_int_equal(cache_write_back(f->object, 0, UINT64_MAX), 0);
+	assert_true(f->blocks > before);
+	inode_put(f);
 	env_unmount();
 	assert_true(env_fsck_clean());
 }
@@ -472,6 +501,7 @@ int main(void)
 		cmocka_unit_test(what_was_written_is_read_after_a_remount),
 		cmocka_unit_test(holes_at_every_level_of_indirection),
 		cmocka_unit_test(a_write_gets_over_an_allocation_that_fails),
+		cmocka_unit_test(a_write_back_that_fails_keeps_the_promise),
 		cmocka_unit_test(a_thousand_files_in_a_directory),
 		cmocka_unit_test(symbolic_links_short_and_long),
 		cmocka_unit_test(rename_moves_and_replaces),

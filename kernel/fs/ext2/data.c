@@ -5,7 +5,7 @@
  * that live shortly never touch a bitmap, and what is written together lies together. So that the
  * write-back finds room, a page over holes gets a promise first (make_writable): its missing blocks
  * plus the indirect blocks on the way are counted in es->reserved, and remembered in ei->reserved
- * by page index. The write-back takes the promise of a page and then allocates; truncate and
+ * by page index. The write-back allocates and then takes the promise of a page; truncate and
  * eviction give promises back. A promise counts the indirect blocks of each page by itself, so it
  * is too large; when it seems that no room is left, the dirty pages are written, which settles the
  * accounts, and it is tried again.
@@ -39,15 +39,14 @@ static uint32_t promise_unpack(const void *item)
 	return item ? (uint32_t)((uintptr_t)item >> 4) - 1 : 0;
 }
 
-/* Returns whether there was one. => lock held */
-static bool promise_take(struct inode *inode, pgidx_t idx)
+/* => lock held */
+static void promise_take(struct inode *inode, pgidx_t idx)
 {
 	struct ext2_sb *es = ext2_of(inode);
 	void *item = radix_remove(&ext2_i(inode)->reserved, idx);
 
 	assert(es->reserved >= promise_unpack(item));
 	es->reserved -= promise_unpack(item);
-	return item;
 }
 
 void ext2_unreserve_from(struct inode *inode, pgidx_t first)
@@ -152,7 +151,7 @@ static int map_for_write(struct inode *inode, struct page *pg, uint32_t *map)
 	struct ext2_sb *es = ext2_of(inode);
 	unsigned per = blocks_per_page(es);
 	uint64_t lb = pg->index * per, size = inode_size(inode);
-	bool promised = promise_take(inode, pg->index);
+	bool promised = radix_get(&ext2_i(inode)->reserved, pg->index);
 	int first_err = 0;
 
 	for (unsigned k = 0; k < per; k++) {
@@ -172,6 +171,9 @@ static int map_for_write(struct inode *inode, struct page *pg, uint32_t *map)
 			first_err = first_err ? first_err : err;
 		}
 	}
+	/* A page that could not be written stays dirty, and will not ask for a promise again. */
+	if (promised && !first_err)
+		promise_take(inode, pg->index);
 	return first_err;
 }
 
