@@ -116,7 +116,7 @@ static int remap_in_place(struct vmap_edit *e, struct remap *r)
 }
 
 struct reslot {
-	struct amap *to;
+	struct amap *from, *to;
 	struct amap_stock st;
 	int err;
 };
@@ -126,6 +126,13 @@ static bool reslot_page(void *cookie, pgidx_t idx, struct page *pg)
 	struct reslot *rs = cookie;
 	struct amap_walk w;
 
+	/*
+	 * A leaf that we have in common with another context is its alone when our slots go, but its
+	 * pages are not: as after a copy of the leaf (amap_node_copy_but), and marked before we go.
+	 */
+	amap_find(rs->from, idx, &w);
+	if (!w.exclusive)
+		WRITE_ONCE(w.leaf->stale, 1);
 	rs->err = amap_own(rs->to, idx, &rs->st, &w);
 	if (!rs->err)
 		amap_fill(&w, idx, pg);
@@ -136,12 +143,12 @@ static bool reslot_page(void *cookie, pgidx_t idx, struct page *pg)
 static int remap_make_own(struct remap *r)
 {
 	pgidx_t first = vmap_slot(r->vm, r->old);
-	struct reslot rs = {.to = NULL};
+	struct reslot rs = {.from = r->vm->amap};
 
 	rs.to = amap_create(&rs.st);
 	if (!rs.to)
 		return -ENOMEM;
-	amap_visit(r->vm->amap, first, first + (r->old_len >> PAGE_SHIFT) - 1, reslot_page, &rs);
+	amap_visit(rs.from, first, first + (r->old_len >> PAGE_SHIFT) - 1, reslot_page, &rs);
 	amap_stock_drop(&rs.st);
 	if (rs.err)
 		amap_destroy(rs.to);

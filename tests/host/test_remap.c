@@ -153,6 +153,37 @@ static int resize(struct vmap *vm, size_t npages)
 	return err;
 }
 
+/*
+ * A child moves a whole leaf of what it has from fork into a handle of its own: the parent has the leaf alone
+ * again, but not the pages. A write elsewhere in the table must not bring back its right to write them.
+ */
+static void pages_that_a_child_moves_stay_shared(void **state)
+{
+	const vaddr_t at = 0x40000000, to = 0x60000000;
+	struct mm_context *parent = ctx, *child;
+
+	(void)state;
+	env_map_at(at, PG(2 * AMAP_LEAF_SLOTS), RW);
+	for (unsigned i = 0; i < 2 * AMAP_LEAF_SLOTS; i++)
+		assert_int_equal(env_write(at + PG(i), 1), 0);
+	child = mm_fork_context(parent);
+	assert_false(IS_ERR(child));
+	ctx = child;
+	env_load(child);
+	assert_int_equal(mm_remap(child, at, PG(AMAP_LEAF_SLOTS), PG(AMAP_LEAF_SLOTS + 1),
+				 MREMAP_MAYMOVE | MREMAP_FIXED, to, &moved),
+		0);
+	assert_int_equal(munmap(child, at, PG(2 * AMAP_LEAF_SLOTS)), 0);
+	ctx = parent;
+	env_load(parent);
+	assert_int_equal(env_write(at + PG(AMAP_LEAF_SLOTS + 8), 2), 0);
+	env_verify(parent);
+	assert_int_equal(env_write(at + PG(3), 2), 0);
+	assert_int_equal(env_read_in(child, to + PG(3)), 1);
+	assert_int_equal(env_read(at + PG(3)), 2);
+	mm_put_context(child);
+}
+
 static void an_area_is_resized_in_its_place(void **state)
 {
 	struct vmap *vm;
@@ -258,6 +289,7 @@ int main(void)
 		env_test(no_room_is_no_memory),
 		env_test(a_middle_grows_by_moving_only),
 		env_test(scattered_memory_does_not_grow_over_its_own_slots),
+		env_test(pages_that_a_child_moves_stay_shared),
 		env_test(an_area_is_resized_in_its_place),
 		env_test(the_break_stays_in_the_user_range),
 		env_test(a_stack_grows_next_to_its_own_guard_and_parts),
