@@ -127,8 +127,9 @@ static bool reslot_page(void *cookie, pgidx_t idx, struct page *pg)
 	struct amap_walk w;
 
 	/*
-	 * A leaf that we have in common with another context is its alone when our slots go, but its
-	 * pages are not: as after a copy of the leaf (amap_node_copy_but), and marked before we go.
+	 * A leaf that we have in common with another context is its alone when our slots go, but
+	 * its pages are not: as after a copy of the leaf (amap_node_copy_but), and marked before we
+	 * go.
 	 */
 	amap_find(rs->from, idx, &w);
 	if (!w.exclusive)

@@ -154,8 +154,9 @@ static int resize(struct vmap *vm, size_t npages)
 }
 
 /*
- * A child moves a whole leaf of what it has from fork into a handle of its own: the parent has the leaf alone
- * again, but not the pages. A write elsewhere in the table must not bring back its right to write them.
+ * A child moves a whole leaf of what it has from fork into a handle of its own: the parent has the
+ * leaf alone again, but not the pages. A write elsewhere in the table must not bring back its right
+ * to write them.
  */
 static void pages_that_a_child_moves_stay_shared(void **state)
 {
