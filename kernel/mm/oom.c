@@ -21,8 +21,6 @@
 #include "sched/clock.h"
 #include "sync/waitqueue.h"
 
-#define LOOK_NS (100 * NSEC_PER_MSEC)
-
 static mm_oom_fn handler;
 static struct waitqueue gone_queue;
 static uint64_t nleaving; /* (a) contexts that are being taken down */
@@ -116,12 +114,10 @@ static bool is_gone(const struct mm_context *ctx)
 
 static bool wait_until_gone(const struct mm_context *ctx, unsigned looks)
 {
-	bool gone = false;
+	bool gone;
 
 	watch(true);
-	for (unsigned i = 0; i < looks && !gone; i++)
-		gone = wait_event_mode(&gone_queue, is_gone(ctx), WAIT_UNINTERRUPTIBLE,
-			       clock_monotonic_ns() + LOOK_NS) == 0;
+	gone = wait_event_looks(&gone_queue, is_gone(ctx), WAIT_UNINTERRUPTIBLE, looks) == 0;
 	watch(false);
 	return gone;
 }

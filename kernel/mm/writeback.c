@@ -26,13 +26,8 @@
 #include "sched/sched.h"
 #include "sync/waitqueue.h"
 
-#define RUN_MAX 32
-/*
- * A disk that writes nothing for so many looks is not waited for: not so long, or a machine that
- * stood still for that time would take it for the disk.
- */
-#define PROGRESS_LOOKS	 100
-#define PROGRESS_LOOK_NS (NSEC_PER_SEC / 10)
+#define RUN_MAX	       32
+#define PROGRESS_LOOKS 100 /* a disk that writes nothing for so many is not waited for */
 
 static uint64_t writing_pages; /* (a) */
 static uint64_t runs;	       /* (a) being gathered or written, and not counted yet */
@@ -340,7 +335,6 @@ bool writeback_wait_progress(void)
 {
 	uint64_t written = mm_stat_get(STAT_PAGE_OUT);
 	uint64_t end = (__atomic_load_n(&half_rounds, __ATOMIC_SEQ_CST) + 3) & ~1ull;
-	unsigned looks = PROGRESS_LOOKS;
 	int err;
 
 	if (!flusher || thread_current() == flusher)
@@ -349,11 +343,8 @@ bool writeback_wait_progress(void)
 		return false;
 	__atomic_store_n(&flush_now, true, __ATOMIC_SEQ_CST);
 	wake_one(&flusher_queue);
-	do
-		err = wait_event_mode(&progress_queue,
-			has_written_since(written) || nothing_comes(end), WAIT_KILLABLE,
-			clock_monotonic_ns() + PROGRESS_LOOK_NS);
-	while (err == -ETIMEDOUT && --looks);
+	err = wait_event_looks(&progress_queue, has_written_since(written) || nothing_comes(end),
+		WAIT_KILLABLE, PROGRESS_LOOKS);
 	return err == 0 && has_written_since(written);
 }
 

@@ -96,6 +96,19 @@ static inline unsigned wake_all(struct waitqueue *wq)
 		}                                                    \
 		_we_ret;                                             \
 	})
+/*
+ * The same for at most `looks` looks at cond, a tenth of a second apart: not for as long, or a
+ * machine that stood still for that time would take it for what is waited for. Who uses it includes
+ * sched/clock.h.
+ */
+#define wait_event_looks(wq, cond, mode, looks)                                            \
+	({                                                                                 \
+		int _wl_ret = -ETIMEDOUT;                                                  \
+		for (unsigned _wl = (looks); _wl && _wl_ret == -ETIMEDOUT; _wl--)          \
+			_wl_ret = wait_event_mode(                                         \
+				wq, cond, mode, clock_monotonic_ns() + NSEC_PER_SEC / 10); \
+		_wl_ret;                                                                   \
+	})
 #define wait_event(wq, cond) ((void)wait_event_mode(wq, cond, WAIT_UNINTERRUPTIBLE, WAIT_FOREVER))
 #define wait_event_interruptible(wq, cond) \
 	wait_event_mode(wq, cond, WAIT_INTERRUPTIBLE, WAIT_FOREVER)
